@@ -1,0 +1,116 @@
+"""LLVM code-size optimization as Gymnasium environments, with agents, scores and leaderboards.
+
+Importing this package registers the environments and loads nothing else: each public name is
+imported when it is first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+import gymnasium as _gymnasium
+
+if TYPE_CHECKING:
+    from llmopt_bench.action_set import Action, ActionSet, make_action_set
+    from llmopt_bench.agent import Agent, AgentInfo, agent_names, load_agent
+    from llmopt_bench.budget import Meter
+    from llmopt_bench.build import build_info
+    from llmopt_bench.datasets import dataset_names, load_program, make_dataset
+    from llmopt_bench.env import PassOrderEnv
+    from llmopt_bench.errors import BudgetSpent, LlmoptError
+    from llmopt_bench.features import feature_names
+    from llmopt_bench.pass_list_env import PassListEnv
+    from llmopt_bench.passes import PassList
+    from llmopt_bench.program import Program
+    from llmopt_bench.record import Record, read_records
+    from llmopt_bench.score import score_table
+    from llmopt_bench.session import Session
+    from llmopt_bench.task import Task, make_task, task_names
+    from llmopt_bench.vector import PassOrderVectorEnv
+
+_HOME = {
+    "Action": "action_set",
+    "ActionSet": "action_set",
+    "Agent": "agent",
+    "AgentInfo": "agent",
+    "BudgetSpent": "errors",
+    "LlmoptError": "errors",
+    "Meter": "budget",
+    "PassList": "passes",
+    "PassListEnv": "pass_list_env",
+    "PassOrderEnv": "env",
+    "PassOrderVectorEnv": "vector",
+    "Program": "program",
+    "Record": "record",
+    "Session": "session",
+    "Task": "task",
+    "agent_names": "agent",
+    "build_info": "build",
+    "dataset_names": "datasets",
+    "feature_names": "features",
+    "load_agent": "agent",
+    "load_program": "datasets",
+    "make_action_set": "action_set",
+    "make_dataset": "datasets",
+    "make_task": "task",
+    "read_records": "record",
+    "score_table": "score",
+    "task_names": "task",
+}
+
+__all__ = [
+    "Action",
+    "ActionSet",
+    "Agent",
+    "AgentInfo",
+    "BudgetSpent",
+    "LlmoptError",
+    "Meter",
+    "PassList",
+    "PassListEnv",
+    "PassOrderEnv",
+    "PassOrderVectorEnv",
+    "Program",
+    "Record",
+    "Session",
+    "Task",
+    "__version__",
+    "agent_names",
+    "build_info",
+    "dataset_names",
+    "feature_names",
+    "load_agent",
+    "load_program",
+    "make_action_set",
+    "make_dataset",
+    "make_task",
+    "read_records",
+    "score_table",
+    "task_names",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return version("llmopt-bench")
+    if name in _HOME:
+        value = getattr(importlib.import_module(f"llmopt_bench.{_HOME[name]}"), name)
+        globals()[name] = value
+        return value
+    raise AttributeError(f"module 'llmopt_bench' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
+
+
+_gymnasium.register(
+    id="llmopt_bench/PassOrder-v0",
+    entry_point="llmopt_bench.env:PassOrderEnv",
+    vector_entry_point="llmopt_bench.vector:PassOrderVectorEnv",
+)
+_gymnasium.register(
+    id="llmopt_bench/PassList-v0", entry_point="llmopt_bench.pass_list_env:PassListEnv"
+)

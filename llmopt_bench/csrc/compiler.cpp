@@ -1,0 +1,168 @@
+#include "compiler.h"
+
+#include "llvm/Analysis/TargetLibraryInfo.h"
+#include "llvm/IR/DiagnosticInfo.h"
+#include "llvm/IR/DiagnosticPrinter.h"
+#include "llvm/IR/Module.h"
+#include "llvm/Analysis/CGSCCPassManager.h"
+#include "llvm/Analysis/LazyCallGraph.h"
+#include "llvm/Analysis/LoopInfo.h"
+#include "llvm/MC/TargetRegistry.h"
+#include "llvm/Support/Error.h"
+#include "llvm/Support/Regex.h"
+#include "llvm/Support/TargetSelect.h"
+#include "llvm/Support/raw_ostream.h"
+#include "llvm/Target/TargetOptions.h"
+
+#include <map>
+
+using namespace llvm;
+
+namespace llmopt {
+namespace {
+
+void initializeTargetOnce() {
+  static const bool done = [] {
+    LLVMInitializeX86TargetInfo();
+    LLVMInitializeX86Target();
+    LLVMInitializeX86TargetMC();
+    LLVMInitializeX86AsmParser();
+    LLVMInitializeX86AsmPrinter();
+    return true;
+  }();
+  (void)done;
+}
+
+// Without a handler of ours LLVM prints to the user's terminal, and exits on an error.
+class CollectErrors : public DiagnosticHandler {
+public:
+  explicit CollectErrors(std::string &out) : out(out) {}
+  bool handleDiagnostics(const DiagnosticInfo &info) override {
+    if (info.getSeverity() == DS_Error) {
+      raw_string_ostream stream(out);
+      DiagnosticPrinterRawOStream printer(stream);
+      info.print(printer);
+      stream << '\n';
+    }
+    return true;
+  }
+
+private:
+  std::string &out;
+};
+
+// The part of opt's instrumentation that changes results: optional passes leave a function with
+// `optnone` alone. Taken alone because the rest (timers, printers) costs time at every pass.
+bool mayRunOn(const Any &ir) {
+  const Function *function = nullptr;
+  if (const auto *const *f = any_cast<const Function *>(&ir))
+    function = *f;
+  else if (const auto *const *loop = any_cast<const Loop *>(&ir))
+    function = (*loop)->getHeader()->getParent();
+  return !function || !function->hasOptNone();
+}
+
+// `instcombine` in pipeline text, unlike in the default pipelines, ends the process when one
+// iteration does not reach a fixpoint: a check for LLVM's own tests. This asks for the same pass
+// without the check.
+std::string withoutFixpointCheck(const std::string &pipeline) {
+  static const Regex plain("(^|[(,])instcombine(<([^>]*)>)?($|[),])");
+  std::string out;
+  StringRef rest(pipeline);
+  SmallVector<StringRef, 5> match;
+  while (plain.match(rest, &match)) {
+    const StringRef options = match[3];
+    const size_t start = match[0].data() - rest.data();
+    const std::string separator = options.empty() ? "" : ";";
+    out += rest.take_front(start).str() + match[1].str() + "instcombine<" + options.str() +
+           separator + "no-verify-fixpoint>";
+    // The closing delimiter may open the next match.
+    rest = rest.drop_front(start + match[0].size() - match[4].size());
+  }
+  return out + rest.str();
+}
+
+} // namespace
+
+Compiler::Compiler() {
+  initializeTargetOnce();
+  context.setDiagnosticHandler(std::make_unique<CollectErrors>(diagnostics), true);
+  callbacks.registerShouldRunOptionalPassCallback(
+      [](StringRef, Any ir) { return mayRunOn(ir); });
+}
+
+Compiler::~Compiler() = default;
+
+void Compiler::setTarget(const Triple &newTriple) {
+  triple = newTriple;
+  // As opt does it: nothing but the triple here, and the rest from the functions' target-cpu and
+  // target-features attributes.
+  machine = makeMachine(std::nullopt);
+  builder = std::make_unique<PassBuilder>(machine.get(), PipelineTuningOptions(), std::nullopt,
+                                          &callbacks);
+}
+
+std::unique_ptr<TargetMachine> Compiler::makeMachine(std::optional<Reloc::Model> model) {
+  std::string ignored;
+  const Target *target = TargetRegistry::lookupTarget(triple, ignored);
+  if (!target)
+    return nullptr;
+  return std::unique_ptr<TargetMachine>(
+      target->createTargetMachine(triple, "", "", TargetOptions(), model));
+}
+
+TargetMachine *Compiler::codegenMachine() {
+  if (!codegen)
+    codegen = makeMachine(Reloc::PIC_);
+  return codegen.get();
+}
+
+std::unique_ptr<AnalysisManagers> Compiler::makeManagers(PassBuilder &from) {
+  auto managers = std::make_unique<AnalysisManagers>();
+  const TargetLibraryInfoImpl libraryInfo(triple);
+  managers->functions.registerPass([&] { return TargetLibraryAnalysis(libraryInfo); });
+  from.registerModuleAnalyses(managers->modules);
+  from.registerCGSCCAnalyses(managers->sccs);
+  from.registerFunctionAnalyses(managers->functions);
+  from.registerLoopAnalyses(managers->loops);
+  from.crossRegisterProxies(managers->loops, managers->functions, managers->sccs,
+                                managers->modules);
+  return managers;
+}
+
+ModulePassManager Compiler::parse(const std::string &pipeline) {
+  ModulePassManager passes;
+  if (pipeline.empty())
+    return passes;
+  if (Error error = builder->parsePassPipeline(passes, withoutFixpointCheck(pipeline)))
+    throw CoreError(ErrorKind::UnknownPass,
+                    "expected a pass pipeline as `opt -passes=` takes it, got '" + pipeline +
+                        "': " + toString(std::move(error)) +
+                        ". `llmopt-bench passes` lists the actions of passes-v1.");
+  return passes;
+}
+
+PreservedAnalyses Compiler::runClang(llvm::Module &module, const std::string &level) {
+  static const std::map<std::string, OptimizationLevel> levels = {{"1", OptimizationLevel::O1},
+                                                                  {"2", OptimizationLevel::O2},
+                                                                  {"3", OptimizationLevel::O3},
+                                                                  {"s", OptimizationLevel::Os},
+                                                                  {"z", OptimizationLevel::Oz}};
+  const auto found = levels.find(level);
+  if (found == levels.end())
+    throw CoreError(ErrorKind::UnknownPass,
+                    "expected one of the levels 1, 2, 3, s, z, got '" + level + "'");
+  PipelineTuningOptions tuning;
+  tuning.SLPVectorization = true;
+  PassBuilder clang(codegenMachine(), tuning, std::nullopt, &callbacks);
+  const std::unique_ptr<AnalysisManagers> managers = makeManagers(clang);
+  return clang.buildPerModuleDefaultPipeline(found->second).run(module, managers->modules);
+}
+
+std::string Compiler::takeDiagnostics() {
+  std::string out;
+  std::swap(out, diagnostics);
+  return out;
+}
+
+} // namespace llmopt

@@ -1,0 +1,83 @@
+// An LLVM module with the compiler that works on it. All methods lock the compiler's context, so
+// they may be called from any thread; modules that share a context simply wait for each other.
+#pragma once
+
+#include "compiler.h"
+
+#include "llvm/IR/Module.h"
+
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+namespace llmopt {
+
+class Module {
+public:
+  // Reads bitcode or IR text into a context of its own. Throws BadProgram.
+  static std::unique_ptr<Module> read(std::string_view data, const std::string &name);
+
+  ~Module();
+
+  // A copy in the same context, with the order of all use lists kept.
+  std::unique_ptr<Module> clone();
+  // The function alone, in a context of its own: see extract.cpp. Throws BadProgram.
+  std::unique_ptr<Module> extract(const std::string &function);
+
+  // Runs `opt -passes=PIPELINE` on this module. Returns false when no pass changed anything.
+  // Throws UnknownPass before anything ran, CompilerError after.
+  bool run(const std::string &pipeline);
+
+  // Runs what `clang -O<level>` runs on it.
+  bool runClang(const std::string &level);
+
+  std::string bitcode();
+  std::string text();
+  std::string normalizedText();
+  // Hex SHA-256 of what the module means to the compiler: see content.cpp.
+  std::string contentHash();
+  // Throws InvalidModule with the verifier's words.
+  void verify();
+
+  uint64_t instructionCount();
+  // Bytes of code in the object file that this module compiles to.
+  uint64_t textSize();
+  std::vector<std::string> functions();
+  // Names of definitions that other modules can see, sorted.
+  std::vector<std::string> externalDefinitions();
+  void autophase(int64_t *out, bool native);
+  void instcount(int64_t *out, bool native);
+
+private:
+  friend double bareLoop(Module &module, const std::vector<std::string> &pipelines);
+  Module(std::shared_ptr<Compiler> compiler, std::unique_ptr<llvm::Module> ir);
+
+  // Order matters: managers point into the IR, the IR lives in the compiler's context.
+  std::shared_ptr<Compiler> compiler;
+  std::unique_ptr<llvm::Module> ir;
+  std::unique_ptr<AnalysisManagers> managers;
+};
+
+// Seconds for one run of each pipeline with analysis managers built anew every time: the
+// yardstick of tests/bench, without anything of this library around it.
+double bareLoop(Module &module, const std::vector<std::string> &pipelines);
+
+// clone.cpp
+std::unique_ptr<llvm::Module> cloneExactly(const llvm::Module &module);
+// content.cpp
+std::string contentHashOf(const llvm::Module &module);
+// extract.cpp
+std::unique_ptr<llvm::Module> extractFunction(const llvm::Module &module, llvm::Function &function);
+// normalize.cpp
+std::string normalize(const llvm::Module &module);
+std::string withoutComments(std::string_view ir);
+// codegen.cpp
+uint64_t textSizeOf(const llvm::Module &module, llvm::TargetMachine &machine);
+// features.cpp
+constexpr size_t AutophaseSize = 56;
+void computeAutophase(const llvm::Module &module, int64_t *out, bool native);
+void computeInstcount(const llvm::Module &module, int64_t *out, bool native);
+std::vector<std::string> autophaseNames();
+std::vector<std::string> instcountNames(bool native);
+
+} // namespace llmopt

@@ -1,0 +1,80 @@
+"""Every error this library raises on purpose.
+
+Each class also inherits the builtin that a caller would expect, so ``except ValueError`` works
+for people who do not know this module. Messages say what was expected, what came, and what to do.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class LlmoptError(Exception):
+    """Base of all errors of this library."""
+
+
+class UnknownPass(LlmoptError, ValueError):
+    """A pass name or pipeline text that the action set, or LLVM, does not know."""
+
+
+class BadProgram(LlmoptError, ValueError):
+    """Input that is not a program: broken bitcode or IR text, or source that does not compile."""
+
+
+class UnknownProgram(LlmoptError, LookupError):
+    """A URI that no dataset resolves, or a file that is not there."""
+
+
+class UnknownName(LlmoptError, LookupError):
+    """A task, agent, action set, dataset, observation or reward that does not exist."""
+
+
+class BadTask(LlmoptError, ValueError):
+    """A task file with missing, unknown or contradictory keys."""
+
+
+class BadRecord(LlmoptError, ValueError):
+    """A record that cannot be read, or that contradicts itself or its task."""
+
+
+class BadAgent(LlmoptError, TypeError):
+    """An object that does not follow the agent protocol, or an answer that is not a pass list."""
+
+
+class CompilerError(LlmoptError, RuntimeError):
+    """LLVM reported an error while it ran passes or generated code."""
+
+
+class InvalidModule(CompilerError):
+    """The module that a pass list produced does not pass LLVM's verifier."""
+
+
+class BudgetSpent(LlmoptError, RuntimeError):
+    """The agent asked for more compilations than its budget holds."""
+
+
+class MissingTool(LlmoptError, RuntimeError):
+    """An external program (clang, csmith, ...) is needed and is not installed."""
+
+
+class VerificationFailed(LlmoptError, RuntimeError):
+    """A record whose replay gives another result than the record says."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str], advice: str = "") -> str:
+    """Return the message for a name that is not among ``known``: suggestion, then the next step.
+
+    Args:
+        kind: What the name should have named, for example ``"task"``.
+        name: The name that was given.
+        known: The names that exist.
+        advice: What to do when no suggestion fits; a full sentence.
+    """
+    names = sorted(known)
+    close = difflib.get_close_matches(name, names, n=3)
+    hint = f" Did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
+    if not advice:
+        shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+        advice = f"Known: {shown}." if names else "None is known."
+    return f"unknown {kind} {name!r}.{hint} {advice}"
