@@ -1,0 +1,289 @@
+"""Records: what one agent did on one program, as raw facts. Scores are computed from them later.
+
+A file of records has one JSON object per line (``.jsonl``, or ``.jsonl.gz``).
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import os
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, NamedTuple, Self
+
+from llmopt_bench.errors import BadRecord, unknown
+from llmopt_bench.record_fields import CHECKS, SCHEMA, shown
+
+SUFFIXES = (".jsonl", ".jsonl.gz")
+_LONGEST_LINE = 1 << 24
+
+
+class RecordKey(NamedTuple):
+    """What makes two records the same run; used to resume and to find duplicates."""
+
+    task: str
+    agent: str
+    agent_version: str
+    program: str
+    seed: int
+    repetition: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One run of one agent on one program. Holds no derived score, so old records can be re-scored.
+
+    Raises:
+        BadRecord: A value has the wrong type or range, or values contradict each other.
+    """
+
+    schema: int = SCHEMA
+    task: str
+    task_sha256: str
+    program: str
+    """URI of the program."""
+    program_sha256: str
+    agent: str
+    agent_version: str
+    agent_settings: dict[str, str | int | float | bool | None] = field(default_factory=dict)
+    seed: int
+    repetition: int
+    """Number of this repetition, from 0."""
+    action_set: str
+    action_set_sha256: str
+    metric: str
+    """What ``initial``, ``oz`` and ``new`` count: one of ``task.METRICS``."""
+    budget: int
+    """The most additional compilations that the agent was allowed."""
+    pass_list: str
+    """Text of the answer; empty for no passes, and when there is no answer."""
+    status: str
+    """``ok``, or ``failed`` when there is no valid answer."""
+    error: str | None = None
+    """What went wrong; None if nothing did."""
+    initial: int
+    """Metric of the program before any pass."""
+    oz: int
+    """Metric of what ``clang -Oz`` makes of the program."""
+    new: int | None = None
+    """Metric of what the answer makes of the program; None if the run failed."""
+    module_sha256: str | None = None
+    """Content hash of the final module; None if the run failed."""
+    additional_compilations: int
+    """Compilations that the agent spent to choose its answer."""
+    passes_applied: int
+    """Passes that these compilations applied."""
+    wall_seconds: float
+    llvm_version: str
+    package_version: str
+    usage: dict[str, int | float] = field(default_factory=dict)
+    """What else the agent used, for example ``{"tokens_in": 812}``."""
+    trained_on: tuple[str, ...] = ()
+    """Program sets or URIs that the agent has learnt from."""
+    build: dict[str, str] = field(default_factory=dict)
+    """Facts of the build and machine that could change a result."""
+
+    def __post_init__(self) -> None:
+        """Normalise ``trained_on`` to a tuple and check every value."""
+        if isinstance(self.trained_on, list):
+            object.__setattr__(self, "trained_on", tuple(self.trained_on))
+        for name, (expected, holds) in CHECKS.items():
+            value = getattr(self, name)
+            if not holds(value):
+                raise BadRecord(f"{name}: expected {expected}, got {shown(value)}. Correct it.")
+        self._check_outcome()
+        if self.additional_compilations > self.budget:
+            raise BadRecord(
+                f"additional_compilations: expected at most the budget of {self.budget}, got "
+                f"{self.additional_compilations}. Run again within the budget."
+            )
+
+    @property
+    def key(self) -> RecordKey:
+        """The identity of the run."""
+        return RecordKey(*(getattr(self, name) for name in RecordKey._fields))
+
+    def to_json(self) -> str:
+        """Return the record as one line of JSON, without the line's end."""
+        content = {f.name: getattr(self, f.name) for f in fields(self)}
+        return json.dumps(content, separators=(",", ":"), allow_nan=False)
+
+    @classmethod
+    def from_json(cls, line: str) -> Record:
+        """Return the record that a line of JSON holds.
+
+        Raises:
+            BadRecord: It is not JSON, a key is missing, unknown or repeated, or a value is wrong.
+        """
+        try:
+            content = json.loads(line, object_pairs_hook=_without_repeats)
+        except BadRecord:
+            raise
+        except (ValueError, RecursionError) as error:
+            raise BadRecord(f"expected a line of JSON: {error}. Is the file cut?") from error
+        if not isinstance(content, dict):
+            raise BadRecord(f"expected a JSON object, got {shown(content)}.")
+        known = {f.name: f for f in fields(cls)}
+        for name in content:
+            if name not in known:
+                raise BadRecord(unknown("key", name, known))
+        missing = [name for name in known if name not in content]
+        if missing:
+            raise BadRecord(f"{', '.join(missing)}: missing. A record has all of its keys.")
+        return cls(**content)
+
+    def _check_outcome(self) -> None:
+        result = (self.new, self.module_sha256)
+        if self.status == "ok" and (None in result or self.error is not None):
+            raise BadRecord(
+                "status: 'ok' needs new and module_sha256, and no error, got "
+                f"new={self.new!r}, module_sha256={self.module_sha256!r}, error={self.error!r}."
+            )
+        if self.status == "failed" and (result != (None, None) or not self.error):
+            raise BadRecord(
+                "status: 'failed' needs an error, and neither new nor module_sha256, got "
+                f"new={self.new!r}, module_sha256={self.module_sha256!r}, error={self.error!r}."
+            )
+
+
+def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise BadRecord("expected every key once, got one twice. Remove it.")
+    return content
+
+
+def read_records(path: str | Path, *, tolerate_tail: bool = False) -> Iterator[Record]:
+    """Yield the records of a file, or of all files in a folder and below it, one at a time.
+
+    Args:
+        path: A ``.jsonl`` or ``.jsonl.gz`` file, or a folder; a folder's files come sorted.
+        tolerate_tail: Pass over a last line of a ``.jsonl`` file that has no line end and is no
+            record, which is what a killed writer leaves behind.
+
+    Raises:
+        BadRecord: There is no such file, a line is no record, or two records have the same key;
+            the message names file and line.
+    """
+    return _without_duplicates(_files(Path(path)), tolerate_tail)
+
+
+def _without_duplicates(files: list[Path], tolerate_tail: bool) -> Iterator[Record]:
+    seen: dict[RecordKey, str] = {}
+    for file in files:
+        for number, record in _numbered(file, tolerate_tail):
+            place = f"{file}:{number}"
+            first = seen.setdefault(record.key, place)
+            if first is not place:
+                raise BadRecord(f"{place}: same run as {first}: {record.key}. Remove one of them.")
+            yield record
+
+
+def _files(path: Path) -> list[Path]:
+    if path.is_dir():
+        files = sorted(file for file in path.rglob("*") if file.name.endswith(SUFFIXES))
+        if not files:
+            raise BadRecord(f"{path}: expected {' or '.join(SUFFIXES)} files in it, found none.")
+        return files
+    if not path.name.endswith(SUFFIXES):
+        raise BadRecord(f"{path}: expected a folder, or a file ending in {' or '.join(SUFFIXES)}.")
+    if not path.exists():
+        raise BadRecord(f"{path}: there is no such file. Check the path.")
+    return [path]
+
+
+def _numbered(file: Path, tolerate_tail: bool) -> Iterator[tuple[int, Record]]:
+    """Yield the records of one file with their line numbers."""
+    zipped = file.name.endswith(".gz")
+    number = 0
+    try:
+        with gzip.open(file) if zipped else file.open("rb") as stream:
+            while line := stream.readline(_LONGEST_LINE):
+                number += 1
+                try:
+                    yield number, Record.from_json(line.decode("utf-8"))
+                except (BadRecord, UnicodeDecodeError):
+                    cut = not line.endswith(b"\n") and len(line) < _LONGEST_LINE
+                    if cut and tolerate_tail and not zipped:
+                        return
+                    raise
+    except (BadRecord, UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
+        raise BadRecord(f"{file}:{max(number, 1)}: {error}") from error
+
+
+class RecordWriter:
+    """Appends records to a ``.jsonl`` file; what ``write`` has returned from survives a crash.
+
+    Args:
+        path: The file; missing folders are made.
+        resume: Go on with a file that exists. A half-written last line is cut off.
+
+    Raises:
+        BadRecord: The file has content and ``resume`` is not set, or its content is not records.
+    """
+
+    def __init__(self, path: str | Path, *, resume: bool = False) -> None:
+        self.path = Path(path)
+        self._keys: set[RecordKey] = set()
+        if self.path.suffix != ".jsonl":
+            raise BadRecord(f"{self.path}: expected a name ending in .jsonl. Rename it.")
+        if self.path.exists() and self.path.stat().st_size:
+            if not resume:
+                raise BadRecord(f"{self.path} holds records. Resume, or choose another name.")
+            self._keys.update(r.key for r in read_records(self.path, tolerate_tail=True))
+            _mend_tail(self.path)
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        self._stream: IO[bytes] = self.path.open("ab")
+
+    @property
+    def keys(self) -> frozenset[RecordKey]:
+        """The runs that the file holds: what a resumed job need not do again."""
+        return frozenset(self._keys)
+
+    def write(self, record: Record) -> None:
+        """Append a record and wait until it is on the disk.
+
+        Raises:
+            BadRecord: The file holds this run already.
+        """
+        if record.key in self._keys:
+            raise BadRecord(f"{self.path} holds this run already: {record.key}. Skip it.")
+        self._stream.write(record.to_json().encode() + b"\n")
+        self._stream.flush()
+        os.fsync(self._stream.fileno())
+        self._keys.add(record.key)
+
+    def close(self) -> None:
+        """Close the file. Closing twice is fine."""
+        self._stream.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+
+def _mend_tail(path: Path) -> None:
+    """End the last line of ``path``, or cut it if it is not a whole record."""
+    content = path.read_bytes()
+    end = content.rfind(b"\n") + 1
+    if end == len(content):
+        return
+    with path.open("r+b") as stream:
+        try:
+            Record.from_json(content[end:].decode("utf-8"))
+        except (BadRecord, UnicodeDecodeError):
+            stream.truncate(end)
+        else:
+            stream.seek(0, os.SEEK_END)
+            stream.write(b"\n")
