@@ -86,7 +86,7 @@ class PassList(Sequence[str]):
             UnknownPass: A name is not in the action set, or the text cannot be read.
         """
         actions = make_action_set() if action_set is None else action_set
-        found = (_action_name(item, actions, drop_unmapped) for item in read_items(text))
+        found = (_action_name(item, actions, drop_unmapped) for item in read_items(actions.fold(text)))
         return cls([name for name in found if name is not None], actions)
 
     @property

@@ -4,6 +4,7 @@
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
+#include <nanobind/stl/optional.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
@@ -16,6 +17,7 @@ using llmopt::CoreError;
 using llmopt::ErrorKind;
 using llmopt::Module;
 using llmopt::Pool;
+using Matrix = nb::ndarray<int64_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Vector = nb::ndarray<int64_t, nb::numpy, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
 namespace {
@@ -77,26 +79,45 @@ void instcount(Module &module, Vector out, bool native) {
   module.instcount(out.data(), native);
 }
 
-// One step of many modules. Returns, for each: True or False (changed), or the error.
-nb::list runAll(Pool &pool, const std::vector<Module *> &modules,
-                const std::vector<std::string> &pipelines) {
-  if (modules.size() != pipelines.size())
-    throw nb::value_error("expected as many pipelines as modules");
-  std::vector<char> changed(modules.size());
-  std::vector<std::optional<CoreError>> errors(modules.size());
+nb::tuple step(Module &module, const std::string &pipeline, std::optional<Vector> autophase) {
+  if (autophase)
+    checkSize(*autophase, llmopt::AutophaseSize);
+  int64_t *const out = autophase ? autophase->data() : nullptr;
+  llmopt::StepResult result;
   {
     nb::gil_scoped_release release;
-    pool.forEach(modules.size(), [&](size_t i) {
+    result = module.step(pipeline, out);
+  }
+  return nb::make_tuple(result.changed, result.instructionCount);
+}
+
+// One step of many modules at once. Gives, for each, what step gives, or the error it raises.
+nb::list stepAll(Pool &pool, const std::vector<Module *> &modules,
+                 const std::vector<std::string> &pipelines, std::optional<Matrix> autophase) {
+  const size_t count = modules.size();
+  if (pipelines.size() != count ||
+      (autophase && (autophase->shape(0) != count || autophase->shape(1) != llmopt::AutophaseSize)))
+    throw nb::value_error("expected one pipeline, and one row of 56 features, for each module");
+  int64_t *const rows = autophase ? autophase->data() : nullptr;
+  std::vector<llmopt::StepResult> results(count);
+  std::vector<std::optional<CoreError>> errors(count);
+  {
+    nb::gil_scoped_release release;
+    pool.forEach(count, [&](size_t i) {
       try {
-        changed[i] = modules[i]->run(pipelines[i]);
+        results[i] =
+            modules[i]->step(pipelines[i], rows ? rows + i * llmopt::AutophaseSize : nullptr);
       } catch (const CoreError &error) {
         errors[i].emplace(error);
       }
     });
   }
   nb::list out;
-  for (size_t i = 0; i < modules.size(); ++i)
-    out.append(errors[i] ? makeError(*errors[i]) : nb::object(nb::bool_(changed[i] != 0)));
+  for (size_t i = 0; i < count; ++i)
+    if (errors[i])
+      out.append(makeError(*errors[i]));
+    else
+      out.append(nb::make_tuple(results[i].changed, results[i].instructionCount));
   return out;
 }
 
@@ -124,6 +145,7 @@ NB_MODULE(_core, m) {
       .def("extract", &Module::extract, "function"_a, unlocked)
       .def("run", &Module::run, "pipeline"_a, unlocked)
       .def("run_clang", &Module::runClang, "level"_a, unlocked)
+      .def("step", &step, "pipeline"_a, "autophase"_a = nb::none())
       .def("bitcode", &bitcode)
       .def("text", &Module::text, unlocked)
       .def("normalized_text", &Module::normalizedText, unlocked)
@@ -138,7 +160,7 @@ NB_MODULE(_core, m) {
 
   nb::class_<Pool>(m, "Pool", "Threads that run passes on many modules at once.")
       .def(nb::init<size_t>(), "threads"_a)
-      .def("run_all", &runAll, "modules"_a, "pipelines"_a);
+      .def("step_all", &stepAll, "modules"_a, "pipelines"_a, "autophase"_a = nb::none());
 
   m.def("autophase_names", &llmopt::autophaseNames);
   m.def("instcount_names", &llmopt::instcountNames, "native"_a = false);

@@ -30,7 +30,7 @@ enum Autophase : unsigned {
   NumSelectInst, NumShlInst, NumStoreInst, NumSubInst, NumTruncInst, NumXorInst, NumZExtInst,
   TotalBlocks, TotalInsts, TotalMemInst, TotalFuncs, ArgsPhi, testUnary
 };
-static_assert(testUnary + 1 == AutophaseSize);
+static_assert(testUnary + 1 == AutophaseSize && TotalInsts == AutophaseTotalInsts);
 
 constexpr const char *AutophaseNames[] = {
     "BBNumArgsHi", "BBNumArgsLo", "onePred", "onePredOneSuc", "onePredTwoSuc", "oneSuccessor",

@@ -123,6 +123,19 @@ std::unique_ptr<Module> Module::extract(const std::string &name) {
 
 bool Module::run(const std::string &pipeline) {
   Lock lock(compiler->mutex);
+  return runLocked(pipeline);
+}
+
+StepResult Module::step(const std::string &pipeline, int64_t *autophase) {
+  Lock lock(compiler->mutex);
+  const bool changed = runLocked(pipeline);
+  if (!autophase)
+    return {changed, ir->getInstructionCount()};
+  computeAutophase(*ir, autophase, false);
+  return {changed, static_cast<uint64_t>(autophase[AutophaseTotalInsts])};
+}
+
+bool Module::runLocked(const std::string &pipeline) {
   ModulePassManager passes = compiler->parse(pipeline);
   if (!managers)
     managers = compiler->makeManagers();

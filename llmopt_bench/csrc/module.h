@@ -12,6 +12,11 @@
 
 namespace llmopt {
 
+struct StepResult {
+  bool changed;
+  uint64_t instructionCount;
+};
+
 class Module {
 public:
   // Reads bitcode or IR text into a context of its own. Throws BadProgram.
@@ -30,6 +35,9 @@ public:
 
   // Runs what `clang -O<level>` runs on it.
   bool runClang(const std::string &level);
+  // run, then count, and with `autophase` not null write the 56 features there: what an
+  // environment does at every step, in one call.
+  StepResult step(const std::string &pipeline, int64_t *autophase);
 
   std::string bitcode();
   std::string text();
@@ -51,6 +59,8 @@ public:
 private:
   friend double bareLoop(Module &module, const std::vector<std::string> &pipelines);
   Module(std::shared_ptr<Compiler> compiler, std::unique_ptr<llvm::Module> ir);
+  // run, for a caller that holds the lock.
+  bool runLocked(const std::string &pipeline);
 
   // Order matters: managers point into the IR, the IR lives in the compiler's context.
   std::shared_ptr<Compiler> compiler;
@@ -75,6 +85,7 @@ std::string withoutComments(std::string_view ir);
 uint64_t textSizeOf(const llvm::Module &module, llvm::TargetMachine &machine);
 // features.cpp
 constexpr size_t AutophaseSize = 56;
+constexpr size_t AutophaseTotalInsts = 51;
 void computeAutophase(const llvm::Module &module, int64_t *out, bool native);
 void computeInstcount(const llvm::Module &module, int64_t *out, bool native);
 std::vector<std::string> autophaseNames();

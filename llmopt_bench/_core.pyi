@@ -1,0 +1,82 @@
+"""The C++ core (csrc/): LLVM modules and the passes that run on them."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+class Module:
+    """An LLVM module with the compiler that works on it; safe to use from any thread.
+
+    Modules that come from one another by ``clone`` share an LLVM context and wait for each
+    other; modules from ``read`` and ``extract`` run in parallel. The GIL is released.
+    """
+
+    @staticmethod
+    def read(data: bytes, name: str) -> Module:
+        """Return the module in bitcode or IR text; ``name`` is for messages.
+
+        Raises:
+            BadProgram: LLVM cannot read it, or it is not valid IR.
+        """
+
+    def clone(self) -> Module:
+        """Return a copy on which every pass does what it would do on this one."""
+
+    def extract(self, function: str) -> Module:
+        """Return ``function`` as a module of its own, in a context of its own."""
+
+    def run(self, pipeline: str) -> bool:
+        """Run ``opt -passes=PIPELINE``; False when no pass reports a change.
+
+        Raises:
+            UnknownPass: LLVM does not know the pipeline; nothing has run.
+            CompilerError: LLVM reported an error.
+        """
+
+    def run_clang(self, level: str) -> bool:
+        """Run what ``clang -O<level>`` runs; level is one of 1, 2, 3, s, z."""
+
+    def step(self, pipeline: str, autophase: NDArray[np.int64] | None = None) -> tuple[bool, int]:
+        """Run; return changed and instruction count; fill ``autophase``, int64 of shape (56,)."""
+
+    def bitcode(self) -> bytes: ...
+    def text(self) -> str: ...
+    def normalized_text(self) -> str: ...
+    def content_hash(self) -> str:
+        """Return the hex SHA-256 of the code, free of value names, debug info, file and path."""
+
+    def verify(self) -> None:
+        """Run LLVM's verifier.
+
+        Raises:
+            InvalidModule: It complains.
+        """
+
+    def instruction_count(self) -> int: ...
+    def text_size(self) -> int:
+        """Return the bytes of code in the object file of this module, as ``clang -c`` gives."""
+
+    def functions(self) -> list[str]: ...
+    def external_definitions(self) -> list[str]: ...
+    def autophase(self, out: NDArray[np.int64], native: bool = False) -> None: ...
+    def instcount(self, out: NDArray[np.int64], native: bool = False) -> None: ...
+
+class Pool:
+    """Threads that step many modules at once."""
+
+    def __init__(self, threads: int) -> None: ...
+    def step_all(
+        self,
+        modules: list[Module],
+        pipelines: list[str],
+        autophase: NDArray[np.int64] | None = None,
+    ) -> list[tuple[bool, int] | Exception]:
+        """Step each module; an entry is the result of ``Module.step`` or the error it raised."""
+
+def autophase_names() -> list[str]: ...
+def instcount_names(native: bool = False) -> list[str]: ...
+def bare_loop(module: Module, pipelines: list[str]) -> float:
+    """Return the seconds that a plain C++ loop takes, with fresh analysis managers per pass."""
+
+def build_info() -> dict[str, Any]: ...

@@ -1,0 +1,145 @@
+"""What an environment shows of a module: observations by name, with their Gymnasium spaces."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import gymnasium as gym
+import numpy as np
+from gymnasium import spaces
+from numpy.typing import NDArray
+
+from llmopt_bench.errors import UnknownName, unknown
+from llmopt_bench.features import compute_features, feature_names, feature_sets
+from llmopt_bench.session import Session
+
+_MAX_COUNT = np.iinfo(np.int64).max
+_MAX_TEXT = 1 << 27
+# With no limit on the length of an episode, the histogram is scaled as AutoPhase's episodes are.
+_DEFAULT_EPISODE = 45
+
+
+class IRText(spaces.Text):
+    """IR text: ASCII of any length up to 128 MiB.
+
+    ``spaces.Text`` checks and samples character by character; a module has millions of them.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(max_length=_MAX_TEXT, min_length=0, charset=string.printable)
+
+    def contains(self, x: Any) -> bool:
+        """Whether ``x`` is ASCII text that is not too long."""
+        return isinstance(x, str) and len(x) <= _MAX_TEXT and x.isascii()
+
+    def sample(self, mask: Any = None, probability: Any = None) -> str:
+        """Return a comment line of random letters, which is valid IR."""
+        letters = self.np_random.choice(list(string.ascii_letters), size=16)
+        return "; " + "".join(letters) + "\n"
+
+
+@dataclass(slots=True)
+class State:
+    """What an observation may look at."""
+
+    session: Session
+    instruction_count: int
+    autophase: NDArray[np.int64] | None
+    """The Autophase features, if ``Observation.needs_autophase``: int64 of shape (56,)."""
+    histogram: NDArray[np.float32]
+    """How often each action was taken in this episode: shape (number of actions,)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One observation, or several by name."""
+
+    space: spaces.Space[Any]
+    compute: Callable[[State], Any]
+    needs_autophase: bool = False
+
+
+def make_observation(
+    names: str | Sequence[str], actions: int, max_passes: int | None = None
+) -> Observation:
+    """Return the observation of that name; for several names a ``Dict`` of them.
+
+    ========================  ===========================================================
+    ``autophase``             int64 (56,), LLVM 10's definitions
+    ``autophase_native``      int64 (56,), today's LLVM
+    ``autophase_normalized``  float32 (56 + actions,): features over total instructions,
+                              clipped to [0, 1], then how often each action was taken over
+                              the length of an episode (``max_passes``, or 45)
+    ``instcount``             int64 (70,), LLVM 10's opcodes
+    ``instcount_native``      int64 (71,), today's opcodes
+    ``instruction_count``     int64 (1,)
+    ``ir``                    text
+    ``ir_normalized``         text as arXiv 2309.07062 feeds it to a model
+    ========================  ===========================================================
+
+    Args:
+        names: One name, or several.
+        actions: How many actions there are, without the stop action.
+        max_passes: The longest episode, to scale the histogram of ``autophase_normalized``.
+
+    Raises:
+        UnknownName: There is no such observation.
+    """
+    if isinstance(names, str):
+        return _make_one(names, actions, max_passes)
+    parts = {name: _make_one(name, actions, max_passes) for name in names}
+    if not parts:
+        raise UnknownName("expected at least one observation, got none. Name one.")
+    return Observation(
+        spaces.Dict({name: part.space for name, part in parts.items()}),
+        lambda state: {name: part.compute(state) for name, part in parts.items()},
+        any(part.needs_autophase for part in parts.values()),
+    )
+
+
+def observation_names() -> tuple[str, ...]:
+    """Return the names of all observations."""
+    return (*feature_sets(), "autophase_normalized", "instruction_count", "ir", "ir_normalized")
+
+
+def _make_one(name: str, actions: int, max_passes: int | None) -> Observation:
+    if name == "autophase":
+        return Observation(_counts(56), lambda state: _present(state.autophase), True)
+    if name == "autophase_normalized":
+        return _normalized(actions, max_passes or _DEFAULT_EPISODE)
+    if name in feature_sets():
+        return Observation(
+            _counts(len(feature_names(name))),
+            lambda state: compute_features(state.session.module, name),
+        )
+    if name == "instruction_count":
+        return Observation(
+            _counts(1), lambda state: np.array([state.instruction_count], dtype=np.int64)
+        )
+    if name in ("ir", "ir_normalized"):
+        normalized = name == "ir_normalized"
+        return Observation(IRText(), lambda state: state.session.ir(normalized))
+    raise UnknownName(unknown("observation", str(name), observation_names()))
+
+
+def _counts(size: int) -> spaces.Box:
+    return spaces.Box(0, _MAX_COUNT, (size,), dtype=np.int64)
+
+
+def _normalized(actions: int, episode: int) -> Observation:
+    def compute(state: State) -> NDArray[np.float32]:
+        features = _present(state.autophase)
+        scaled = np.clip(features / max(state.instruction_count, 1), 0.0, 1.0)
+        taken = np.minimum(state.histogram / episode, 1.0)
+        return np.concatenate([scaled, taken]).astype(np.float32)
+
+    return Observation(spaces.Box(0.0, 1.0, (56 + actions,), dtype=np.float32), compute, True)
+
+
+def _present(features: NDArray[np.int64] | None) -> NDArray[np.int64]:
+    if features is None:
+        raise gym.error.Error("the environment did not compute the Autophase features it needs")
+    return features
