@@ -59,7 +59,7 @@ class Meter:
     @property
     def exhausted(self) -> bool:
         """Whether not a single compilation is left."""
-        return self.remaining == 0
+        return self._compilations == self._budget
 
     def spend(self, compilations: int = 1, passes: int = 0) -> None:
         """Charge compilations and passes, or charge nothing and raise.
@@ -75,16 +75,18 @@ class Meter:
             ValueError: A count is negative.
             TypeError: A count is not an integer.
         """
-        _count("compilations", compilations)
-        _count("passes", passes)
+        # In the way of every step of every environment, hence the plain test before the full one.
+        if not (type(compilations) is type(passes) is int and compilations >= 0 and passes >= 0):
+            compilations, passes = _count("compilations", compilations), _count("passes", passes)
         with self._lock:
-            left = self.remaining
-            if left is not None and compilations > left:
+            total = self._compilations + compilations
+            if self._budget is not None and total > self._budget:
                 raise BudgetSpent(
-                    f"asked for {compilations} compilations, {left} of {self._budget} are left. "
-                    "Answer with the best pass list found, or start with a larger budget."
+                    f"asked for {compilations} compilations, {self.remaining} of {self._budget} "
+                    "are left. Answer with the best pass list found, or start with a larger "
+                    "budget."
                 )
-            self._compilations += compilations
+            self._compilations = total
             self._passes += passes
 
     def __repr__(self) -> str:

@@ -14,7 +14,7 @@ from llmopt_bench import _core
 from llmopt_bench.action_set import ActionSet, make_action_set
 from llmopt_bench.budget import Meter
 from llmopt_bench.errors import CompilerError
-from llmopt_bench.observations import State, make_observation
+from llmopt_bench.observations import Features, make_observation
 from llmopt_bench.passes import PassList, as_pass_list
 from llmopt_bench.program import Program
 from llmopt_bench.rewards import make_reward
@@ -109,6 +109,7 @@ class PassOrderEnv(gym.Env[Any, Any]):
         self._own_account = meter is None
         self.meter = Meter(budget) if meter is None else meter
         self._observation = make_observation(observation, len(self.action_set), max_passes)
+        self._compute = self._observation.compute
         self._reward = make_reward(reward)
         self._sessions = SessionCache(self.metric, self.action_set)
         self._pipelines = self.action_set.pipelines
@@ -140,7 +141,7 @@ class PassOrderEnv(gym.Env[Any, Any]):
             self.meter = Meter(self._budget)
         self._actions: list[int] = []
         self._text = ""
-        self._histogram = np.zeros(self._stop, dtype=np.float32)
+        self._uri = self._session.program.uri
         self._count = self._session.initial("instruction_count")
         self._before = self._session.initial(self._reward.metric)
         self._running = True
@@ -156,55 +157,66 @@ class PassOrderEnv(gym.Env[Any, Any]):
         job = self.begin_step(action)
         if job is None:
             return self.finish_step(None)
-        module, pipeline = job
         features = np.empty(56, dtype=np.int64) if self._observation.needs_autophase else None
         try:
-            result = module.step(pipeline, features)
+            return self.finish_step(job[0].step(job[1], features), features)
         except CompilerError as error:
             return self.finish_step(error)
-        return self.finish_step(result, features)
+
+    # A step in two halves, so that the vector environment can run the passes of many at once. The
+    # caches are full of LLVM's data when a pass is done, so every line here costs several times
+    # what it costs in a loop of its own.
 
     def begin_step(self, action: Any) -> tuple[_core.Module, str] | None:
-        """Charge and note an action; return the module and pipeline to run.
+        """Charge and note an action; return the module and the pipeline to run on it.
 
-        ``step`` in two halves, so that a vector environment can run many at once. None when there
-        is nothing to run: the action was stop, or the budget is spent.
+        None when there is nothing to run: the action was stop, or the budget is spent.
         """
-        session = self._require_episode()
-        number = int(action)
-        if not 0 <= number <= self._stop:
-            raise gym.error.InvalidAction(
-                f"expected an action from 0 to {self._stop} (stop), got {action!r}. "
-                "`action_names` lists them."
-            )
-        self._last = number
-        if number == self._stop or self.meter.exhausted:
+        if not self._running:
+            self._require_episode()
+        number = self._last = int(action)
+        if not 0 <= number < self._stop:
+            self._check_stop(number)
+            return None
+        if self.meter.exhausted:
             return None
         self.meter.spend(1, 1)
-        self._note(number)
-        return session.writable_module(), self._pipelines[number]
+        pipeline = self._pipelines[number]
+        self._actions.append(number)
+        self._text = f"{self._text},{pipeline}" if self._text else pipeline
+        return self._session.writable_module(), pipeline  # type: ignore[union-attr]
 
     def finish_step(
         self,
         result: tuple[bool, int] | CompilerError | None,
-        features: np.ndarray[Any, np.dtype[np.int64]] | None = None,
+        features: Features | None = None,
     ) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Return what ``step`` returns, from what the module's run gave."""
-        if isinstance(result, CompilerError):
-            return self._failed(result)
-        reward, changed = 0.0, False
-        if result is None:
-            features = self._features()
+        if not isinstance(result, tuple):
+            return self._finish_without_run(result)
+        changed, count = result
+        if self._reward.name == "instruction_count":
+            reward = float(self._count - count)
+            self._count = count
         else:
-            changed, self._count = result
+            self._count = count
             reward = self._earn()
-        terminated = self._last == self._stop
-        truncated = not terminated and (
-            self.meter.exhausted
-            or (self.max_passes is not None and len(self._actions) >= self.max_passes)
-        )
-        self._running = not (terminated or truncated)
-        return self._observe(features), reward, terminated, truncated, self._info(changed)
+        truncated = self.meter.exhausted or len(self._actions) == self.max_passes
+        if truncated:
+            self._running = False
+        return self._observe(features), reward, False, truncated, self._info(changed)
+
+    def _finish_without_run(
+        self, result: CompilerError | None
+    ) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+        self._running = False
+        if result is not None:
+            # The state before the failed pass is what counts.
+            self._replay(self._actions[:-1])
+            self._running = True
+            return self.answer_error(str(result))
+        stopped = self._last == self._stop
+        return self._observe(self._features()), 0.0, stopped, not stopped, self._info(False)
 
     def answer(self, passes: PassList) -> tuple[Any, float, bool, bool, dict[str, Any]]:
         """Apply a whole list as the answer, free of charge, and end the episode.
@@ -219,8 +231,7 @@ class PassOrderEnv(gym.Env[Any, Any]):
         except CompilerError:
             self._replay(earlier)
             raise
-        for name in passes:
-            self._note(self.action_set.index(name))
+        self._note([self.action_set.index(name) for name in passes])
         self._count = session.instruction_count
         self._running = False
         return self._observe(self._features()), self._earn(), True, False, self._info(changed)
@@ -234,11 +245,6 @@ class PassOrderEnv(gym.Env[Any, Any]):
         info = self._info(changed=False)
         info["error"] = error
         return self._observe(self._features()), reward, True, False, info
-
-    def _failed(self, error: CompilerError) -> tuple[Any, float, bool, bool, dict[str, Any]]:
-        """End the episode; the state before the failed pass is what counts."""
-        self._replay(self._actions[:-1])
-        return self.answer_error(str(error))
 
     # Beyond Gymnasium: for search.
 
@@ -272,7 +278,6 @@ class PassOrderEnv(gym.Env[Any, Any]):
         twin._sessions = SessionCache(self.metric, self.action_set)
         twin._own_account = False
         twin._actions = list(self._actions)
-        twin._histogram = self._histogram.copy()
         return twin
 
     def undo(self) -> None:
@@ -344,11 +349,17 @@ class PassOrderEnv(gym.Env[Any, Any]):
             raise gym.error.ResetNeeded("the episode has ended. Call reset() to start another.")
         return session
 
-    def _note(self, number: int) -> None:
-        self._actions.append(number)
-        self._histogram[number] += 1
-        pipeline = self._pipelines[number]
-        self._text = f"{self._text},{pipeline}" if self._text else pipeline
+    def _check_stop(self, number: int) -> None:
+        if number != self._stop:
+            raise gym.error.InvalidAction(
+                f"expected an action from 0 to {self._stop} (stop), got {number}. "
+                "`action_names` lists them."
+            )
+
+    def _note(self, actions: Sequence[int]) -> None:
+        self._actions.extend(actions)
+        texts = [self._text] if self._text else []
+        self._text = ",".join(texts + [self._pipelines[number] for number in actions])
 
     def _earn(self) -> float:
         """Return the reward of what has changed since it was last asked."""
@@ -366,27 +377,24 @@ class PassOrderEnv(gym.Env[Any, Any]):
         session = self._require_program()
         session.reset()
         self._actions, self._text = [], ""
-        self._histogram[:] = 0
-        for number in actions:
-            self._note(number)
+        self._note(actions)
         if self._text:
             session.apply(self.pass_list)
         self._count = session.instruction_count
         self._before = session.measure(self._reward.metric)
 
-    def _features(self) -> np.ndarray[Any, np.dtype[np.int64]] | None:
+    def _features(self) -> Features | None:
         if not self._observation.needs_autophase:
             return None
         return self._require_program().features("autophase")
 
-    def _initial_features(self) -> np.ndarray[Any, np.dtype[np.int64]] | None:
+    def _initial_features(self) -> Features | None:
         if not self._observation.needs_autophase:
             return None
         return self._sessions.initial_features(self._require_program())
 
-    def _observe(self, features: np.ndarray[Any, np.dtype[np.int64]] | None) -> Any:
-        state = State(self._require_program(), self._count, features, self._histogram)
-        return self._observation.compute(state)
+    def _observe(self, features: Features | None) -> Any:
+        return self._compute(self._session, self._count, features, self._actions)  # type: ignore[arg-type]
 
     def _info(self, changed: bool) -> dict[str, Any]:
         return {
@@ -394,5 +402,5 @@ class PassOrderEnv(gym.Env[Any, Any]):
             "compilations": self.meter.compilations,
             "pass_list": self._text,
             "changed": changed,
-            "program": self.program.uri,
+            "program": self._uri,
         }

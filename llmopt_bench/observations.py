@@ -41,16 +41,10 @@ class IRText(spaces.Text):
         return "; " + "".join(letters) + "\n"
 
 
-@dataclass(slots=True)
-class State:
-    """What an observation may look at."""
-
-    session: Session
-    instruction_count: int
-    autophase: NDArray[np.int64] | None
-    """The Autophase features, if ``Observation.needs_autophase``: int64 of shape (56,)."""
-    histogram: NDArray[np.float32]
-    """How often each action was taken in this episode: shape (number of actions,)."""
+Features = NDArray[np.int64]
+Compute = Callable[[Session, int, Features | None, Sequence[int]], Any]
+"""From the session, its instruction count, its Autophase features of shape (56,) (None unless
+``needs_autophase``), and the actions taken in the episode, to the observation."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +52,7 @@ class Observation:
     """One observation, or several by name."""
 
     space: spaces.Space[Any]
-    compute: Callable[[State], Any]
+    compute: Compute
     needs_autophase: bool = False
 
 
@@ -95,7 +89,7 @@ def make_observation(
         raise UnknownName("expected at least one observation, got none. Name one.")
     return Observation(
         spaces.Dict({name: part.space for name, part in parts.items()}),
-        lambda state: {name: part.compute(state) for name, part in parts.items()},
+        lambda *state: {name: part.compute(*state) for name, part in parts.items()},
         any(part.needs_autophase for part in parts.values()),
     )
 
@@ -107,21 +101,21 @@ def observation_names() -> tuple[str, ...]:
 
 def _make_one(name: str, actions: int, max_passes: int | None) -> Observation:
     if name == "autophase":
-        return Observation(_counts(56), lambda state: _present(state.autophase), True)
+        return Observation(_counts(56), lambda session, count, features, actions: features, True)
     if name == "autophase_normalized":
         return _normalized(actions, max_passes or _DEFAULT_EPISODE)
     if name in feature_sets():
         return Observation(
             _counts(len(feature_names(name))),
-            lambda state: compute_features(state.session.module, name),
+            lambda session, *state: compute_features(session.module, name),
         )
     if name == "instruction_count":
         return Observation(
-            _counts(1), lambda state: np.array([state.instruction_count], dtype=np.int64)
+            _counts(1), lambda session, count, *state: np.array([count], dtype=np.int64)
         )
     if name in ("ir", "ir_normalized"):
         normalized = name == "ir_normalized"
-        return Observation(IRText(), lambda state: state.session.ir(normalized))
+        return Observation(IRText(), lambda session, *state: session.ir(normalized))
     raise UnknownName(unknown("observation", str(name), observation_names()))
 
 
@@ -130,16 +124,17 @@ def _counts(size: int) -> spaces.Box:
 
 
 def _normalized(actions: int, episode: int) -> Observation:
-    def compute(state: State) -> NDArray[np.float32]:
-        features = _present(state.autophase)
-        scaled = np.clip(features / max(state.instruction_count, 1), 0.0, 1.0)
-        taken = np.minimum(state.histogram / episode, 1.0)
-        return np.concatenate([scaled, taken]).astype(np.float32)
+    def compute(
+        session: Session, count: int, features: Features | None, taken: Sequence[int]
+    ) -> NDArray[np.float32]:
+        scaled = np.clip(_present(features) / max(count, 1), 0.0, 1.0)
+        histogram = np.bincount(np.asarray(taken, dtype=np.intp), minlength=actions)
+        return np.concatenate([scaled, np.minimum(histogram / episode, 1.0)]).astype(np.float32)
 
     return Observation(spaces.Box(0.0, 1.0, (56 + actions,), dtype=np.float32), compute, True)
 
 
-def _present(features: NDArray[np.int64] | None) -> NDArray[np.int64]:
+def _present(features: Features | None) -> Features:
     if features is None:
         raise gym.error.Error("the environment did not compute the Autophase features it needs")
     return features

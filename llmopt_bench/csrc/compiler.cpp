@@ -9,7 +9,6 @@
 #include "llvm/Analysis/LoopInfo.h"
 #include "llvm/MC/TargetRegistry.h"
 #include "llvm/Support/Error.h"
-#include "llvm/Support/Regex.h"
 #include "llvm/Support/TargetSelect.h"
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Target/TargetOptions.h"
@@ -66,20 +65,24 @@ bool mayRunOn(const Any &ir) {
 // iteration does not reach a fixpoint: a check for LLVM's own tests. This asks for the same pass
 // without the check.
 std::string withoutFixpointCheck(const std::string &pipeline) {
-  static const Regex plain("(^|[(,])instcombine(<([^>]*)>)?($|[),])");
+  constexpr std::string_view name = "instcombine";
   std::string out;
-  StringRef rest(pipeline);
-  SmallVector<StringRef, 5> match;
-  while (plain.match(rest, &match)) {
-    const StringRef options = match[3];
-    const size_t start = match[0].data() - rest.data();
-    const std::string separator = options.empty() ? "" : ";";
-    out += rest.take_front(start).str() + match[1].str() + "instcombine<" + options.str() +
-           separator + "no-verify-fixpoint>";
-    // The closing delimiter may open the next match.
-    rest = rest.drop_front(start + match[0].size() - match[4].size());
+  size_t copied = 0;
+  for (size_t at = pipeline.find(name); at != std::string::npos; at = pipeline.find(name, at)) {
+    const bool starts = at == 0 || pipeline[at - 1] == '(' || pipeline[at - 1] == ',';
+    at += name.size();
+    const char next = at < pipeline.size() ? pipeline[at] : ',';
+    if (!starts || (next != '<' && next != ',' && next != ')'))
+      continue; // aggressive-instcombine, or a pass that does not exist
+    const size_t close = next == '<' ? pipeline.find('>', at) : std::string::npos;
+    out.append(pipeline, copied, (close == std::string::npos ? at : close) - copied);
+    if (next != '<')
+      out += "<no-verify-fixpoint>";
+    else if (close != std::string::npos)
+      out += at + 1 == close ? "no-verify-fixpoint" : ";no-verify-fixpoint";
+    copied = close == std::string::npos ? at : close;
   }
-  return out + rest.str();
+  return out.append(pipeline, copied);
 }
 
 } // namespace

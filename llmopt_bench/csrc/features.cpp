@@ -20,7 +20,7 @@ using namespace llvm;
 namespace llmopt {
 namespace {
 
-enum Autophase : unsigned {
+enum Feature : unsigned {
   BBNumArgsHi, BBNumArgsLo, onePred, onePredOneSuc, onePredTwoSuc, oneSuccessor, twoPred,
   twoPredOneSuc, twoEach, twoSuccessor, morePreds, BB03Phi, BBHiPhi, BBNoPhi, BeginPhi,
   BranchCount, returnInt, CriticalCount, NumEdges, const32Bit, const64Bit, numConstZeroes,

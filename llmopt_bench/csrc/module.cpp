@@ -131,8 +131,15 @@ StepResult Module::step(const std::string &pipeline, int64_t *autophase) {
   const bool changed = runLocked(pipeline);
   if (!autophase)
     return {changed, ir->getInstructionCount()};
-  computeAutophase(*ir, autophase, false);
-  return {changed, static_cast<uint64_t>(autophase[AutophaseTotalInsts])};
+  const Autophase &features = autophaseLocked();
+  std::copy(features.begin(), features.end(), autophase);
+  return {changed, static_cast<uint64_t>(features[AutophaseTotalInsts])};
+}
+
+const Autophase &Module::autophaseLocked() {
+  if (!known)
+    computeAutophase(*ir, known.emplace().data(), false);
+  return *known;
 }
 
 bool Module::runLocked(const std::string &pipeline) {
@@ -140,13 +147,17 @@ bool Module::runLocked(const std::string &pipeline) {
   if (!managers)
     managers = compiler->makeManagers();
   const PreservedAnalyses preserved = passes.run(*ir, managers->modules);
+  const bool changed = !preserved.areAllPreserved();
+  if (changed)
+    known.reset();
   throwDiagnostics(*compiler, "running '" + pipeline + "'");
-  return !preserved.areAllPreserved();
+  return changed;
 }
 
 bool Module::runClang(const std::string &level) {
   Lock lock(compiler->mutex);
   managers.reset();
+  known.reset();
   const PreservedAnalyses preserved = compiler->runClang(*ir, level);
   throwDiagnostics(*compiler, "running clang's -O" + level);
   return !preserved.areAllPreserved();
@@ -218,9 +229,8 @@ std::vector<std::string> Module::externalDefinitions() {
   Lock lock(compiler->mutex);
   std::vector<std::string> names;
   for (const GlobalValue &value : ir->global_values())
-    // available_externally is a copy for the optimizer; the definition is elsewhere.
-    if (!value.isDeclaration() && !value.hasLocalLinkage() &&
-        !value.hasAvailableExternallyLinkage())
+    // What the linker may take from elsewhere (linkonce, available_externally) may go.
+    if (!value.isDeclaration() && !value.hasLocalLinkage() && !value.isDiscardableIfUnused())
       names.push_back(value.getName().str());
   std::sort(names.begin(), names.end());
   return names;
@@ -228,6 +238,7 @@ std::vector<std::string> Module::externalDefinitions() {
 
 void Module::autophase(int64_t *out, bool native) {
   Lock lock(compiler->mutex);
+  // Computed anew, so that a test can hold what is kept against it.
   computeAutophase(*ir, out, native);
 }
 

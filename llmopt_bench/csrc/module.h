@@ -6,11 +6,17 @@
 
 #include "llvm/IR/Module.h"
 
+#include <array>
 #include <cstdint>
+#include <optional>
 #include <string_view>
 #include <vector>
 
 namespace llmopt {
+
+constexpr size_t AutophaseSize = 56;
+constexpr size_t AutophaseTotalInsts = 51;
+using Autophase = std::array<int64_t, AutophaseSize>;
 
 struct StepResult {
   bool changed;
@@ -51,7 +57,7 @@ public:
   // Bytes of code in the object file that this module compiles to.
   uint64_t textSize();
   std::vector<std::string> functions();
-  // Names of definitions that other modules can see, sorted.
+  // Names of definitions that other modules can see and count on, sorted.
   std::vector<std::string> externalDefinitions();
   void autophase(int64_t *out, bool native);
   void instcount(int64_t *out, bool native);
@@ -62,10 +68,15 @@ private:
   // run, for a caller that holds the lock.
   bool runLocked(const std::string &pipeline);
 
+  // Features of the module as it is now, computed at most once between changes. In a random walk
+  // most passes change nothing.
+  const Autophase &autophaseLocked();
+
   // Order matters: managers point into the IR, the IR lives in the compiler's context.
   std::shared_ptr<Compiler> compiler;
   std::unique_ptr<llvm::Module> ir;
   std::unique_ptr<AnalysisManagers> managers;
+  std::optional<Autophase> known;
 };
 
 // Seconds for one run of each pipeline with analysis managers built anew every time: the
@@ -84,8 +95,6 @@ std::string withoutComments(std::string_view ir);
 // codegen.cpp
 uint64_t textSizeOf(const llvm::Module &module, llvm::TargetMachine &machine);
 // features.cpp
-constexpr size_t AutophaseSize = 56;
-constexpr size_t AutophaseTotalInsts = 51;
 void computeAutophase(const llvm::Module &module, int64_t *out, bool native);
 void computeInstcount(const llvm::Module &module, int64_t *out, bool native);
 std::vector<std::string> autophaseNames();
