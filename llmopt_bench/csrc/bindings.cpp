@@ -34,7 +34,9 @@ const char *errorClass(ErrorKind kind) {
 
 nb::object makeError(const CoreError &error) {
   const nb::object type = nb::module_::import_("llmopt_bench.errors").attr(errorClass(error.kind));
-  return type(error.what());
+  // What LLVM quotes of its input need not be UTF-8.
+  const std::string_view message(error.what());
+  return type(nb::steal(PyUnicode_DecodeUTF8(message.data(), message.size(), "backslashreplace")));
 }
 
 void translate(const std::exception_ptr &pointer, void *) {

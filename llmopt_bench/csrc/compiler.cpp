@@ -155,8 +155,11 @@ PreservedAnalyses Compiler::runClang(llvm::Module &module, const std::string &le
   if (found == levels.end())
     throw CoreError(ErrorKind::UnknownPass,
                     "expected one of the levels 1, 2, 3, s, z, got '" + level + "'");
+  // As clang's driver and front end set them: -O1 neither vectorizes nor unrolls, and -Oz
+  // vectorizes no loops.
   PipelineTuningOptions tuning;
-  tuning.SLPVectorization = true;
+  tuning.LoopVectorization = level != "1" && level != "z";
+  tuning.SLPVectorization = tuning.LoopUnrolling = tuning.LoopInterleaving = level != "1";
   PassBuilder clang(codegenMachine(), tuning, std::nullopt, &callbacks);
   const std::unique_ptr<AnalysisManagers> managers = makeManagers(clang);
   return clang.buildPerModuleDefaultPipeline(found->second).run(module, managers->modules);

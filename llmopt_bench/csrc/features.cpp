@@ -85,6 +85,7 @@ public:
     std::fill_n(out, AutophaseSize, 0);
     for (const Function &function : m) {
       ++out[TotalFuncs];
+      countPredecessors(function);
       for (const BasicBlock &block : function)
         this->block(block);
     }
@@ -94,6 +95,14 @@ public:
   }
 
 private:
+  // By walking the terminators once, not the use lists of every block twice.
+  void countPredecessors(const Function &function) {
+    predecessors.assign(function.getMaxBlockNumber(), 0);
+    for (const BasicBlock &block : function)
+      for (const BasicBlock *next : successors(&block))
+        ++predecessors[next->getNumber()];
+  }
+
   void block(const BasicBlock &block) {
     ++out[TotalBlocks];
     edges(block);
@@ -129,7 +138,7 @@ private:
 
   // Edges count with multiplicity: two cases of a switch to one block are two.
   void edges(const BasicBlock &block) {
-    const auto preds = pred_size(&block);
+    const unsigned preds = predecessors[block.getNumber()];
     const Instruction *terminator = block.getTerminator();
     const unsigned succs = terminator ? terminator->getNumSuccessors() : 0;
     out[NumEdges] += succs;
@@ -148,7 +157,7 @@ private:
     out[twoSuccessor] += succs == 2;
     if (succs > 1)
       for (unsigned i = 0; i < succs; ++i)
-        out[CriticalCount] += pred_size(terminator->getSuccessor(i)) > 1;
+        out[CriticalCount] += predecessors[terminator->getSuccessor(i)->getNumber()] > 1;
   }
 
   void instruction(const Instruction &i) {
@@ -190,6 +199,8 @@ private:
 
   int64_t *out;
   const bool native;
+  // Edges into each block of the function at hand, by block number.
+  SmallVector<unsigned, 64> predecessors;
 };
 
 struct Opcode {

@@ -1,0 +1,98 @@
+"""What a dataset is: a named, versioned family of programs, each with a URI of its own."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import ClassVar
+
+import numpy as np
+
+from llmopt_bench.errors import UnknownProgram, unknown
+from llmopt_bench.program import Program
+
+
+class Dataset(ABC):
+    """A family of programs. Nothing is read before it is asked for."""
+
+    name: ClassVar[str]
+    """The first part of its URIs, for example ``bundled-v1``. Another content, another name."""
+    version: ClassVar[str]
+    description: ClassVar[str]
+    licence: ClassVar[str]
+    """SPDX expression."""
+
+    @property
+    @abstractmethod
+    def size(self) -> int | None:
+        """The number of programs, None if there is no end to them."""
+
+    @property
+    def installed(self) -> bool:
+        """Whether its programs can be loaded on this machine as it is."""
+        return True
+
+    @abstractmethod
+    def uris(self) -> Iterator[str]:
+        """Yield the URI of every program, always in the same order."""
+
+    @abstractmethod
+    def load(self, uri: str) -> Program:
+        """Return one program.
+
+        Raises:
+            UnknownProgram: No program of this dataset has the URI.
+        """
+
+    @abstractmethod
+    def random(self, rng: np.random.Generator) -> Program:
+        """Return a program that ``rng`` picks, each with the same probability."""
+
+    def __iter__(self) -> Iterator[Program]:
+        return map(self.load, self.uris())
+
+    def __repr__(self) -> str:
+        size = "endless" if self.size is None else f"{self.size:,} programs"
+        return f"<Dataset {self.name} {size}>"
+
+    def _name_in(self, uri: str) -> str:
+        """Return what follows the name of the dataset in a URI."""
+        prefix = f"{self.name}/"
+        if not uri.startswith(prefix):
+            raise UnknownProgram(f"expected a URI that starts with {prefix!r}, got {uri!r}.")
+        return uri.removeprefix(prefix)
+
+
+class FiniteDataset(Dataset):
+    """A dataset with a list of its programs."""
+
+    @property
+    @abstractmethod
+    def names(self) -> Sequence[str]:
+        """The names of its programs: their URIs without the dataset's name."""
+
+    @property
+    def size(self) -> int:
+        """The number of programs."""
+        return len(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def uris(self) -> Iterator[str]:
+        """Yield the URI of every program, always in the same order."""
+        return (f"{self.name}/{name}" for name in self.names)
+
+    def random(self, rng: np.random.Generator) -> Program:
+        """Return a program that ``rng`` picks, each with the same probability."""
+        return self.load(f"{self.name}/{self.names[int(rng.integers(len(self)))]}")
+
+    def _missing(self, name: str) -> UnknownProgram:
+        return UnknownProgram(
+            unknown(
+                f"program of {self.name}",
+                name,
+                self.names,
+                f"`make_dataset({self.name!r}).uris()` lists all {len(self):,}.",
+            )
+        )
