@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, overload
 
 import gymnasium as gym
 import numpy as np
@@ -248,13 +248,27 @@ class PassOrderEnv(gym.Env[Any, Any]):
 
     # Beyond Gymnasium: for search.
 
-    def evaluate(self, pass_lists: PassList | str | Sequence[PassList | str]) -> int | list[int]:
-        """Return what a pass list makes of the unoptimised program, in ``metric``.
+    @overload
+    def evaluate(  # type: ignore[overload-overlap]  # a str is a sequence of str, but tried first
+        self, pass_lists: PassList | str, *, here: bool = False
+    ) -> int: ...
+    @overload
+    def evaluate(
+        self, pass_lists: Sequence[PassList | str], *, here: bool = False
+    ) -> list[int]: ...
+    def evaluate(
+        self, pass_lists: PassList | str | Sequence[PassList | str], *, here: bool = False
+    ) -> int | list[int]:
+        """Return what a pass list makes of the program, in ``metric``.
 
         The episode stays as it is. Each list is one compilation on the meter.
 
         Args:
             pass_lists: One pass list (or its text) gives an int; a sequence of them gives a list.
+            here: Start from the module as it is now, in place of the unoptimised program. Quicker
+                where many lists begin alike, but not always the same as the whole list at once:
+                the analyses of a copy start anew, and some passes do more where an analysis is
+                there already.
 
         Raises:
             BudgetSpent: The budget does not hold that many; nothing was compiled or charged.
@@ -263,10 +277,10 @@ class PassOrderEnv(gym.Env[Any, Any]):
         """
         session = self._require_program()
         if isinstance(pass_lists, str | PassList):
-            return self.evaluate([pass_lists])[0]  # type: ignore[index]
-        lists = [as_pass_list(given, self.action_set) for given in pass_lists]
-        self.meter.spend(len(lists), sum(len(given) for given in lists))
-        return session.evaluate(lists)
+            return self.evaluate([pass_lists], here=here)[0]
+        lists = [as_pass_list(one, self.action_set) for one in pass_lists]
+        self.meter.spend(len(lists), sum(len(one) for one in lists))
+        return session.evaluate(lists, here=here)
 
     def fork(self) -> PassOrderEnv:
         """Return an environment in the same state that goes on by itself, on the same meter."""

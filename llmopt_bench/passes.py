@@ -86,7 +86,9 @@ class PassList(Sequence[str]):
             UnknownPass: A name is not in the action set, or the text cannot be read.
         """
         actions = make_action_set() if action_set is None else action_set
-        found = (_action_name(item, actions, drop_unmapped) for item in read_items(actions.fold(text)))
+        found = (
+            _action_name(item, actions, drop_unmapped) for item in read_items(actions.fold(text))
+        )
         return cls([name for name in found if name is not None], actions)
 
     @property
@@ -103,6 +105,14 @@ class PassList(Sequence[str]):
     def text(self) -> str:
         """The list as an ``opt -passes=`` text; empty for the empty list."""
         return ",".join(self.action_set.pipeline_of(name) for name in self._names)
+
+    @property
+    def compact(self) -> str:
+        """The names joined by commas: short, for records and prompts; ``parse`` reads it.
+
+        ``opt`` may not: passes of different levels cannot be mixed there without their groups.
+        """
+        return ",".join(self._names)
 
     def __str__(self) -> str:
         return self.text

@@ -146,6 +146,8 @@ class Session:
         self,
         pass_lists: Sequence[PassList | str | Iterable[str]],
         metric: str | None = None,
+        *,
+        here: bool = False,
     ) -> list[int]:
         """Return what each pass list makes of the unoptimised program, in a metric.
 
@@ -154,6 +156,7 @@ class Session:
         Args:
             pass_lists: Pass lists, texts of pass lists, or iterables of action names.
             metric: The session's own if None.
+            here: Start from the module as it is now; see ``PassOrderEnv.evaluate``.
 
         Raises:
             UnknownPass: A list cannot be read; nothing has run.
@@ -162,12 +165,8 @@ class Session:
         if isinstance(pass_lists, str | PassList):
             raise TypeError("expected a sequence of pass lists, got one. Write [pass_list].")
         lists = [as_pass_list(given, self.action_set) for given in pass_lists]
-        return [self._evaluate_one(passes, metric or self.metric) for passes in lists]
-
-    def _evaluate_one(self, passes: PassList, metric: str) -> int:
-        module = self._pristine.clone()
-        module.run(passes.text)
-        return measure(module, metric)
+        start = self.module if here else self._pristine
+        return [_evaluate(start, passes, metric or self.metric) for passes in lists]
 
     def features(self, name: str = "autophase") -> NDArray[np.int64]:
         """Return a feature vector of the module as it is now; see ``feature_names``."""
@@ -219,6 +218,12 @@ class Session:
     def __repr__(self) -> str:
         state = "unoptimised" if self._module is None else "changed"
         return f"<Session {self.program.uri} {state} {self.instruction_count} instructions>"
+
+
+def _evaluate(start: _core.Module, passes: PassList, metric: str) -> int:
+    module = start.clone()
+    module.run(passes.text)
+    return measure(module, metric)
 
 
 def measure(module: _core.Module, metric: str) -> int:

@@ -70,14 +70,13 @@ class PassOrderVectorEnv(VectorEnv[Any, Any, Any]):
         seeds = self._seeds(seed)
         options = dict(options or {})
         mask = options.pop("reset_mask", np.ones(self.num_envs, dtype=np.bool_))
-        infos: dict[str, Any] = {}
         observations = list(getattr(self, "_observations", [None] * self.num_envs))
+        infos: list[dict[str, Any]] = [{}] * self.num_envs
         for number, env in enumerate(self.envs):
             if mask[number]:
-                observations[number], info = env.reset(seed=seeds[number], options=options)
-                infos = self._add_info(infos, info, number)
+                observations[number], infos[number] = env.reset(seed=seeds[number], options=options)
         self._to_reset &= ~np.asarray(mask, dtype=np.bool_)
-        return self._batch(observations), infos
+        return self._batch(observations), batch_infos(infos)
 
     def step(
         self, actions: Any
@@ -89,13 +88,11 @@ class PassOrderVectorEnv(VectorEnv[Any, Any, Any]):
         """
         self._check(actions)
         steps = self._run(np.asarray(actions))
-        infos: dict[str, Any] = {}
-        for number, step in enumerate(steps):
-            infos = self._add_info(infos, step[4], number)
         rewards = np.array([step[1] for step in steps], dtype=np.float64)
         terminated = np.array([step[2] for step in steps], dtype=np.bool_)
         truncated = np.array([step[3] for step in steps], dtype=np.bool_)
         self._to_reset = terminated | truncated
+        infos = batch_infos([step[4] for step in steps])
         return self._batch([step[0] for step in steps]), rewards, terminated, truncated, infos
 
     def call(self, name: str, *args: Any, **kwargs: Any) -> tuple[Any, ...]:
@@ -160,3 +157,24 @@ class PassOrderVectorEnv(VectorEnv[Any, Any, Any]):
         self._observations = observations
         out: Any = create_empty_array(self.single_observation_space, self.num_envs)
         return concatenate(self.single_observation_space, observations, out)
+
+
+_DTYPES: dict[type, Any] = {int: np.int64, bool: np.bool_}
+
+
+def batch_infos(infos: list[dict[str, Any]]) -> dict[str, Any]:
+    """Return what ``VectorEnv._add_info`` makes of these, key by key in place of one by one.
+
+    Each key becomes an array with an entry for each environment, and ``_key`` says which
+    environments had it. The order of keys does not matter; missing entries are zero or None.
+    """
+    batched: dict[str, Any] = {}
+    for key in dict.fromkeys(key for info in infos for key in info):
+        has = np.array([key in info for info in infos], dtype=np.bool_)
+        values = [info.get(key) for info in infos]
+        dtype = _DTYPES.get(type(values[int(has.argmax())]), object)
+        batched[key] = np.array(
+            [value or 0 for value in values] if dtype is not object else values, dtype=dtype
+        )
+        batched["_" + key] = has
+    return batched

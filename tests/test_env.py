@@ -279,3 +279,13 @@ def test_a_program_is_read_again_when_its_context_is_old(monkeypatch):
         sessions.add(id(env.session))
         assert env.step(number(env, "mem2reg"))[1] > 0
     assert len(sessions) > 1
+
+
+def test_evaluate_from_here():
+    env = make()
+    env.reset()
+    env.step(number(env, "mem2reg"))
+    whole = env.evaluate([PassList(["mem2reg", "simplifycfg"]), PassList(["mem2reg"])])
+    assert env.evaluate(["simplifycfg", ""], here=True) == whole
+    assert env.meter.compilations == 5
+    assert env.pass_list == PassList(["mem2reg"])

@@ -1,8 +1,10 @@
 // Threads that step many modules at once, for the vector environment.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <functional>
+#include <memory>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -23,9 +25,19 @@ public:
   void forEach(size_t count, const std::function<void(size_t)> &job);
 
 private:
+  struct Batch {
+    const std::function<void(size_t)> *job;
+    size_t count;
+    std::unique_ptr<std::atomic<bool>[]> taken;
+    std::atomic<size_t> done{0};
+  };
+
   void startThreads();
-  void serve();
-  void drain(std::unique_lock<std::mutex> &lock);
+  void forgetThreads();
+  void serve(size_t thread);
+  // A job goes to the same thread each time, whose cache still holds its module, unless that
+  // thread is behind; then whoever is free takes it.
+  void work(Batch &batch, size_t thread);
 
   const size_t threadCount;
   // Threads do not live on in a forked child; it starts its own.
@@ -34,12 +46,10 @@ private:
 
   std::mutex oneCaller;
   std::mutex mutex;
-  std::condition_variable work;
+  std::condition_variable wake;
   std::condition_variable finished;
-  const std::function<void(size_t)> *job = nullptr;
-  size_t next = 0;
-  size_t count = 0;
-  size_t running = 0;
+  std::shared_ptr<Batch> current;
+  std::atomic<uint64_t> round{0};
   bool stopping = false;
 };
 

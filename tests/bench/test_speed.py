@@ -6,6 +6,7 @@ version from another.
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 import time
@@ -14,18 +15,24 @@ import gymnasium as gym
 import numpy as np
 import pytest
 
-from llmopt_bench import PassList, Session, _core
+from llmopt_bench import PassList, Session, _core, load_program, make_action_set
 
 FUNCTION = "bundled-functions-v1/robin_hood_map/rhRemove"
 
 
+REPEATS = 3
+
+
 def interleaved(walks, first, second):
-    """Return the total seconds of two ways to walk, taken in turns so that both see the same
-    machine."""
+    """Return the total seconds of two ways to walk: the best of some repeats for each walk, taken
+    in turns so that both see the same machine."""
     totals = [0.0, 0.0]
-    for number, walk in enumerate(walks):
-        for which in (0, 1) if number % 2 else (1, 0):
-            totals[which] += (first, second)[which](walk)
+    for walk in walks:
+        times: tuple[list[float], list[float]] = ([], [])
+        for repeat in range(REPEATS):
+            for which in (0, 1) if repeat % 2 else (1, 0):
+                times[which].append((first, second)[which](walk))
+        totals = [total + min(some) for total, some in zip(totals, times, strict=True)]
     return totals
 
 
@@ -43,7 +50,6 @@ def test_step_rate_against_a_bare_loop(workload, timer, benchmark, capsys):
         pipelines = workload.pipelines(walk)
         return timer(lambda: _core.bare_loop(module, pipelines))
 
-    interleaved(workload.walks[:2], environment, bare)
     ours, theirs = interleaved(workload.walks, environment, bare)
     steps = sum(map(len, workload.walks))
     with capsys.disabled():
@@ -104,23 +110,78 @@ def test_evaluate_against_an_opt_process(tmp_path, benchmark, capsys):
     assert min(ratios) >= 50
 
 
+def vector_walks(same):
+    """Return actions for four environments and 90 steps: the same for all, or to each its own."""
+    size = len(make_action_set())
+    rng = np.random.default_rng(0)
+    return (
+        rng.integers(size, size=(90, 1)).repeat(4, 1) if same else rng.integers(size, size=(90, 4))
+    )
+
+
+def make_vector(num_envs):
+    program = "bundled-v1/aho_corasick"
+    return gym.make_vec("llmopt_bench/PassOrder-v0", num_envs=num_envs, threads=2, program=program)
+
+
+def vector_seconds(envs, actions):
+    """Return the wall-clock time to take these actions."""
+    envs.reset(seed=0)
+    return wall(lambda: [envs.step(row) for row in actions])
+
+
+def speedup_of_four(actions):
+    """Return how much faster four environments step together than one after another: the best of
+    some tries of each, taken in turns."""
+    four, one = make_vector(4), make_vector(1)
+    together, alone = [], []
+    for _ in range(2 * REPEATS):
+        together.append(vector_seconds(four, actions))
+        alone.append([vector_seconds(one, actions[:, i : i + 1]) for i in range(4)])
+    return np.min(alone, axis=0).sum() / min(together)
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
 def test_four_environments_on_two_cores(benchmark, capsys):
-    options = {"program": "bundled-v1/aho_corasick", "max_passes": 45}
-
-    def rate(num_envs, steps):
-        envs = gym.make_vec("llmopt_bench/PassOrder-v0", num_envs=num_envs, threads=2, **options)
-        envs.reset(seed=0)
-        rng = np.random.default_rng(0)
-        size = int(envs.single_action_space.n) - 1
-        actions = rng.integers(size, size=(steps * num_envs)).reshape(steps, num_envs)
-        return wall(lambda: [envs.step(row) for row in actions]) / actions.size
-
-    rates = [(rate(1, 360), rate(4, 90)) for _ in range(4)]
-    speedup = float(np.median([one / four for one, four in rates]))
+    actions = vector_walks(same=True)
+    speedup = speedup_of_four(actions)
     with capsys.disabled():
-        print(f"\nmake_vec: four environments take {speedup:.2f} times the steps of one")
-    benchmark.pedantic(rate, args=(4, 45), rounds=2)
+        print(
+            f"\nmake_vec, equal actions: four environments step {speedup:.2f} times as fast as one"
+        )
+    benchmark.pedantic(vector_seconds, args=(make_vector(4), actions[:20]), rounds=2)
     assert speedup >= 1.7
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_four_environments_with_unequal_actions(capsys):
+    """A step ends when its slowest pass does, and a whole pipeline takes a hundred times as long
+    as a pass: what two cores can reach is limited by the actions, so that is what this is held
+    to."""
+    actions = vector_walks(same=False)
+    speedup = speedup_of_four(actions)
+    costs = np.array([step_costs(actions[:, i]) for i in range(4)])
+    bound = costs.sum() / sum(makespan(row, cores=2) for row in costs.T)
+    with capsys.disabled():
+        print(
+            f"\nmake_vec, own actions: {speedup:.2f} times as fast; a step's slowest pass allows "
+            f"{bound:.2f}"
+        )
+    assert speedup >= 0.85 * bound
+
+
+def step_costs(walk):
+    module = _core.Module.read(load_program("bundled-v1/aho_corasick").bitcode, "walk").clone()
+    pipelines = make_action_set().pipelines
+    return [wall(lambda action=action: module.run(pipelines[action])) for action in walk]
+
+
+def makespan(costs, cores):
+    """Return when the last of some jobs ends that are handed out in order."""
+    ends = [0.0] * cores
+    for cost in costs:
+        ends[ends.index(min(ends))] += cost
+    return max(ends)
 
 
 def wall(work):

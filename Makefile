@@ -1,0 +1,65 @@
+# Everything from a fresh clone: each target below sets up whatever it misses. See CONTRIBUTING.md.
+
+PYTHON ?= python3
+EXTRAS ?= dev
+VENV := .venv
+BIN := $(VENV)/bin
+
+BENCH_TASK ?= functions-v1
+BENCH_AGENTS ?= O0,O1,O2,O3,Os,Oz,random,greedy
+BENCH_BUDGET ?= 50
+BENCH_FLAGS ?=
+
+PYTEST_FLAGS ?=
+
+comma := ,
+# One stamp for each set of extras, so that `make EXTRAS=dev,rl test` installs what it adds.
+INSTALLED := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
+CORE_SOURCES := $(wildcard llmopt_bench/csrc/*)
+
+.DEFAULT_GOAL := help
+.NOTPARALLEL:
+.PHONY: help bench test lint format nightly bench-speed wheel setup system-packages clean
+
+help: ## What there is
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
+
+bench: setup ## Run the main job: score the agents on functions-v1, print the table
+	@$(BIN)/llmopt-bench run --task $(BENCH_TASK) --agents $(BENCH_AGENTS) \
+	  --budget $(BENCH_BUDGET) $(BENCH_FLAGS)
+
+test: setup ## Run the tests
+	@$(BIN)/python -m pytest -m "not nightly" $(PYTEST_FLAGS)
+
+lint: setup ## Check style and types
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy llmopt_bench agents baselines
+
+format: setup ## Rewrite the Python files in the project's style
+	@$(BIN)/ruff check --fix --exit-zero --quiet .
+	@$(BIN)/ruff format .
+
+nightly: setup ## Run the tests that take minutes
+	@$(BIN)/python -m pytest -m nightly $(PYTEST_FLAGS)
+
+# The default options of pytest leave the benchmarks out, so here they are spelled again.
+bench-speed: setup ## Measure speed with pytest-benchmark
+	@$(BIN)/python -m pytest tests/bench -o addopts="--import-mode=importlib --strict-markers" \
+	  --benchmark-enable --benchmark-sort=name $(PYTEST_FLAGS)
+
+wheel: setup ## Build the self-contained wheel, into wheelhouse/
+	@scripts/wheel.sh $(VENV)
+
+setup: $(INSTALLED) ## Only install: Debian packages, .venv, the library
+
+system-packages:
+	@PYTHON=$(PYTHON) scripts/system-packages.sh
+
+$(INSTALLED): pyproject.toml $(CORE_SOURCES) scripts/install.sh | system-packages
+	@PYTHON=$(PYTHON) scripts/install.sh $(VENV) $(EXTRAS)
+	@touch $@
+
+clean: ## Remove all that was built or installed here; results in runs/ stay
+	rm -rf $(VENV) build dist wheelhouse .pytest_cache .ruff_cache .mypy_cache .hypothesis .benchmarks
+	find llmopt_bench agents baselines tests -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,287 @@
+"""Agents: what they must be able to do, how they are found by name, and how answers are checked."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+import math
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from functools import partial
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
+
+from llmopt_bench.errors import BadAgent, UnknownName, UnknownPass, unknown
+from llmopt_bench.passes import PassList, as_pass_list
+
+if TYPE_CHECKING:
+    from llmopt_bench.env import PassOrderEnv
+
+GROUP = "llmopt_bench.agents"
+"""The entry-point group under which packages register their agents."""
+
+Scalar = str | int | float | bool | None
+_EXTRAS = {
+    "torch": "rl",
+    "stable_baselines3": "rl",
+    "transformers": "llm",
+    "ray": "distributed",
+}
+
+
+@runtime_checkable
+class Agent(Protocol):
+    """Anything that answers an environment with a pass list.
+
+    An agent may step, fork and evaluate as its budget allows (``env.meter.remaining``), and must
+    stop by itself when it is spent. All randomness comes from ``env.np_random``. A run must not
+    depend on earlier runs of the same object. Three attributes are optional: ``version`` (text),
+    ``trained_on`` (names of program sets) and ``usage`` (what the last run used beside
+    compilations, for example ``{"tokens_in": 812}``).
+    """
+
+    def run(self, env: PassOrderEnv, /) -> PassList:
+        """Return the answer for the program of ``env``, which has just been reset."""
+
+
+@dataclass(frozen=True, slots=True)
+class AgentInfo:
+    """What a record says about the agent."""
+
+    name: str
+    """The name it was asked for: a registered one, or ``module:attribute``."""
+    version: str
+    settings: Mapping[str, Scalar]
+    """Every setting with its value, defaults included."""
+    trained_on: tuple[str, ...] = ()
+
+
+class LoadedAgent:
+    """An agent that is ready to run, with its answers checked.
+
+    It is pickled as its name and settings, so a worker process loads its own.
+    """
+
+    def __init__(
+        self, info: AgentInfo, agent: Callable[[Any], object], source: object, given: dict[str, Any]
+    ) -> None:
+        self.info = info
+        self._agent = agent
+        self._source = source
+        self._given = given
+
+    @property
+    def usage(self) -> dict[str, int | float]:
+        """What the last run used beside compilations, as the agent tells it.
+
+        Raises:
+            BadAgent: It tells something else than numbers by name.
+        """
+        usage = getattr(self._source, "usage", {})
+        if not isinstance(usage, Mapping) or not all(map(_is_usage, usage.items())):
+            raise BadAgent(
+                f"agent {self.info.name!r}: expected numbers of 0 or more by name as its usage, "
+                f"got {usage!r}."
+            )
+        return dict(usage)
+
+    def run(self, env: PassOrderEnv) -> PassList:
+        """Run the agent and return its answer as a pass list of the environment's action set.
+
+        Raises:
+            BadAgent: The answer is not a pass list, nor text or names that make one.
+        """
+        answer = self._agent(env)
+        if not isinstance(answer, Iterable) or isinstance(answer, bytes | Mapping):
+            raise BadAgent(
+                f"agent {self.info.name!r}: expected a PassList as the answer, got "
+                f"{type(answer).__name__}. Return one, or its text, or a list of action names."
+            )
+        try:
+            return as_pass_list(answer, env.action_set)
+        except UnknownPass as error:
+            raise BadAgent(
+                f"agent {self.info.name!r}: the answer is not a pass list: {error}"
+            ) from error
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _reload, (self.info.name, self._given)
+
+
+@dataclass(frozen=True, slots=True)
+class Registration:
+    """One name in the registry, known without importing the agent."""
+
+    name: str
+    target: str
+    """``module:attribute`` of the agent."""
+    distribution: str
+    """Name and version of the package that registered it."""
+
+
+def registered_agents() -> list[Registration]:
+    """Return what is registered, sorted by name; nothing is imported."""
+    points = sorted(entry_points(group=GROUP), key=lambda point: point.name)
+    return [Registration(p.name, p.value, " ".join(_distribution(p))) for p in points]
+
+
+def agent_names() -> tuple[str, ...]:
+    """Return the names of the registered agents."""
+    return tuple(sorted({point.name for point in entry_points(group=GROUP)}))
+
+
+def load_agent(name: str, /, **settings: Any) -> LoadedAgent:
+    """Return the agent ``name`` with these settings.
+
+    Args:
+        name: A registered name, or ``module:attribute``. It may name a class, which is called
+            with the settings; a function, which gets the environment and the settings; or an
+            object with ``run``, which takes no settings.
+        settings: Arguments of the class or function.
+
+    Raises:
+        UnknownName: No agent is registered under this name.
+        BadAgent: It cannot be imported, is not an agent, or does not take these settings.
+    """
+    target, default_version = _find(name)
+    source, agent, shown = _prepare(name, target, settings)
+    own_version = getattr(source, "version", default_version)
+    trained_on = getattr(source, "trained_on", ())
+    if not (isinstance(own_version, str) and own_version):
+        raise BadAgent(f"agent {name!r}: expected a text as its version, got {own_version!r}.")
+    if isinstance(trained_on, str) or not all(isinstance(item, str) for item in trained_on):
+        raise BadAgent(f"agent {name!r}: expected names as trained_on, got {trained_on!r}.")
+    info = AgentInfo(name, own_version, shown, tuple(trained_on))
+    return LoadedAgent(info, agent, source, settings)
+
+
+def _reload(name: str, settings: dict[str, Any]) -> LoadedAgent:
+    return load_agent(name, **settings)
+
+
+def _find(name: str) -> tuple[object, str]:
+    """Return the object that ``name`` means, and the version of its distribution."""
+    if ":" in name:
+        point = EntryPoint(name, name, GROUP)
+        return _import(point), _version_of(name.partition(":")[0].partition(".")[0])
+    points = list({point.value: point for point in entry_points(group=GROUP, name=name)}.values())
+    if not points:
+        advice = f"Registered: {', '.join(agent_names())}; or name one as module:attribute."
+        raise UnknownName(unknown("agent", name, agent_names(), advice))
+    if len(points) > 1:
+        values = " and ".join(sorted(point.value for point in points))
+        raise BadAgent(f"agent {name!r} is registered as {values}. Use module:attribute.")
+    return _import(points[0]), _distribution(points[0])[1]
+
+
+def _import(point: EntryPoint) -> object:
+    module_name, _, attribute = point.value.partition(":")
+    try:
+        if not module_name or not attribute:
+            raise ImportError("expected module:attribute")
+        target: object = importlib.import_module(module_name)
+        for part in attribute.split("."):
+            target = getattr(target, part)
+    except Exception as error:  # whatever the module does when it is imported
+        raise BadAgent(f"agent {point.name!r}: {_import_trouble(error)}") from error
+    return target
+
+
+def _import_trouble(error: Exception) -> str:
+    missing = (getattr(error, "name", None) or "").partition(".")[0]
+    if isinstance(error, ModuleNotFoundError) and missing in _EXTRAS:
+        extra = _EXTRAS[missing]
+        return f"it needs {missing}. Install it with: pip install 'llmopt-bench[{extra}]'"
+    if isinstance(error, AttributeError):
+        return f"{error}. Check the name after the colon."
+    return f"cannot import it: {type(error).__name__}: {error}. Install or correct its package."
+
+
+def _distribution(point: EntryPoint) -> tuple[str, str]:
+    found = point.dist
+    return (found.name, found.version) if found else ("unknown", "unversioned")
+
+
+def _version_of(distribution: str) -> str:
+    try:
+        return version(distribution)
+    except PackageNotFoundError:
+        return "unversioned"
+
+
+def _prepare(
+    name: str, target: object, settings: dict[str, Any]
+) -> tuple[object, Callable[[Any], object], dict[str, Scalar]]:
+    """Return what carries the attributes, what to call with the environment, and all settings."""
+    if isinstance(target, type):
+        if not callable(getattr(target, "run", None)):
+            raise BadAgent(f"agent {name!r}: the class {target.__name__} has no method run(env).")
+        shown = _bound_settings(name, target, settings, skip=0)
+        agent = _construct(name, target, settings)
+        return agent, agent.run, shown
+    if isinstance(target, Agent):
+        if settings:
+            raise BadAgent(
+                f"agent {name!r} is an object and takes no settings, got {', '.join(settings)}. "
+                "Leave them out, or register its class."
+            )
+        return target, target.run, _field_values(target)
+    if callable(target):
+        shown = _bound_settings(name, target, settings, skip=1)
+        return target, partial(target, **settings), shown
+    raise BadAgent(
+        f"agent {name!r}: expected a class or object with run(env), or a function of env, got "
+        f"{type(target).__name__}. Register one of these."
+    )
+
+
+def _construct(name: str, target: type, settings: dict[str, Any]) -> Agent:
+    try:
+        return cast("Agent", target(**settings))
+    except ModuleNotFoundError as error:
+        raise BadAgent(f"agent {name!r}: {_import_trouble(error)}") from error
+    except Exception as error:  # whatever a constructor raises about the settings it got
+        raise BadAgent(
+            f"agent {name!r} refuses its settings {settings}: {type(error).__name__}: {error}"
+        ) from error
+
+
+def _bound_settings(
+    name: str, target: Callable[..., object], settings: dict[str, Any], skip: int
+) -> dict[str, Scalar]:
+    """Return every setting of ``target`` with its value; ``skip`` arguments are not settings."""
+    signature = inspect.signature(target)
+    own = list(signature.parameters.values())[skip:]
+    try:
+        bound = signature.replace(parameters=own).bind(**settings)
+    except TypeError as error:
+        names = ", ".join(parameter.name for parameter in own) or "none"
+        raise BadAgent(f"agent {name!r}: {error}. Its settings: {names}.") from error
+    bound.apply_defaults()
+    shown: dict[str, Any] = {}
+    for parameter in own:
+        value = bound.arguments[parameter.name]
+        if parameter.kind is parameter.VAR_KEYWORD:
+            shown.update(value)
+        elif parameter.kind is not parameter.VAR_POSITIONAL:
+            shown[parameter.name] = value
+    return {key: _scalar(value) for key, value in shown.items()}
+
+
+def _field_values(agent: object) -> dict[str, Scalar]:
+    if not is_dataclass(agent):
+        return {}
+    return {field.name: _scalar(getattr(agent, field.name)) for field in fields(agent)}
+
+
+def _scalar(value: object) -> Scalar:
+    """Return a setting as a record can hold it; JSON has no NaN and no infinity."""
+    if isinstance(value, float) and not math.isfinite(value):
+        return str(value)
+    return value if value is None or isinstance(value, str | int | float) else str(value)
+
+
+def _is_usage(entry: tuple[object, object]) -> bool:
+    name, amount = entry
+    is_number = isinstance(amount, int | float) and not isinstance(amount, bool)
+    return isinstance(name, str) and is_number and 0 <= cast("float", amount) < math.inf

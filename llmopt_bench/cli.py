@@ -1,0 +1,87 @@
+"""The command line: what ``llmopt-bench`` does with arguments, and how it ends.
+
+Commands import what they need when they run, so that ``--help`` is quick.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from llmopt_bench import cli_compile, cli_lists, cli_run
+from llmopt_bench.errors import (
+    BadAgent,
+    BadTask,
+    LlmoptError,
+    UnknownName,
+    UnknownPass,
+    UnknownProgram,
+)
+
+FAILED, BAD_USAGE, INTERRUPTED = 1, 2, 130
+"""Exit codes other than 0."""
+
+_USAGE_ERRORS = (UnknownName, UnknownPass, UnknownProgram, BadTask, BadAgent)
+# The base of every error of the parser; typer exports no name for it.
+_PARSER_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
+
+app = typer.Typer(
+    name="llmopt-bench",
+    help="Score agents on how small they make LLVM IR, and make your own files smaller.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+cli_run.register(app)
+cli_compile.register(app)
+cli_lists.register(app)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit with its code."""
+    try:
+        code = _guarded(arguments)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Whoever read our output has left, for example `head`; nothing more can be said to it.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = FAILED
+    sys.exit(code)
+
+
+def _guarded(arguments: Sequence[str] | None) -> int:
+    """Run the command and return the exit code; errors become one or two lines."""
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(arguments, prog_name="llmopt-bench", standalone_mode=False) or 0
+    except BrokenPipeError:
+        raise
+    except (KeyboardInterrupt, typer.Abort):
+        code = INTERRUPTED
+    except _PARSER_ERROR as error:
+        return _complain(_usage_text(error), BAD_USAGE)
+    except _USAGE_ERRORS as error:
+        return _complain(str(error), BAD_USAGE)
+    except (LlmoptError, OSError) as error:
+        return _complain(str(error), FAILED)
+    # Versions of typer differ in whether Ctrl-C comes out as an exception or as a code.
+    if code == INTERRUPTED:
+        _complain("interrupted; what was finished is kept", code)
+    return int(code)
+
+
+def _usage_text(error: Exception) -> str:
+    text = str(getattr(error, "format_message", error.__str__)())
+    context = getattr(error, "ctx", None)
+    path = context.command_path if context else "llmopt-bench"
+    return f"{text}\nTry '{path} --help'."
+
+
+def _complain(text: str, code: int) -> int:
+    lines = [line for line in text.splitlines() if line.strip()][:2]
+    typer.echo("error: " + "\n".join(lines), err=True)
+    return code

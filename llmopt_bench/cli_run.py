@@ -1,0 +1,182 @@
+"""The commands about records: run, score, verify."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from llmopt_bench.cli_console import Json, print_json, print_table, progress_bar
+
+if TYPE_CHECKING:
+    from llmopt_bench.agent import LoadedAgent
+    from llmopt_bench.record import Record
+    from llmopt_bench.score import Row
+
+Paths = Annotated[list[Path], typer.Argument(help="Files of records, or folders of them.")]
+
+
+def register(app: typer.Typer) -> None:
+    """Add the commands of this module to the application."""
+    app.command()(run)
+    app.command()(score)
+    app.command()(verify)
+
+
+def run(
+    task: Annotated[str, typer.Option(help="Name of a task, or path of its .toml file.")],
+    agents: Annotated[str, typer.Option(help="Agents, separated by commas.")],
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="AGENT.SETTING=VALUE", help="As in random.max_passes=10; repeatable."
+        ),
+    ] = None,
+    budget: Annotated[
+        int | None, typer.Option(min=0, help="Compilations per program, if not the task's.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="First programs only.")] = None,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the run.")] = 0,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="Worker processes; all cores by default.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for the results; runs/TASK-TIME by default.")
+    ] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Run agents on a task and print the table.
+
+    OUT gets records.jsonl and report.md. The exit code is 1 if any run failed.
+    """
+    from llmopt_bench.runner import REPORT
+    from llmopt_bench.runner import run as run_task
+
+    if resume and out is None:
+        raise typer.BadParameter("--resume needs --out, the folder to go on with.")
+    loaded = load_agents(agents, settings or [])
+    with progress_bar() as advance:
+        result = run_task(
+            task,
+            loaded,
+            limit=limit,
+            budget=budget,
+            seed=seed,
+            jobs=jobs,
+            out=out,
+            resume=resume,
+            command=shlex.join(["llmopt-bench", *sys.argv[1:]]),
+            progress=lambda done, total, record: advance(
+                done, total, record.program if record else ""
+            ),
+        )
+    show_rows(result.task.name, result.rows, as_json)
+    typer.echo(f"report: {result.folder / REPORT}", err=True)
+    if failures := result.failures:
+        first = failures[0]
+        typer.echo(
+            f"error: {len(failures)} of {len(result.records)} runs failed; the first: "
+            f"{first.agent} on {first.program}: {first.error}",
+            err=True,
+        )
+        raise typer.Exit(1)
+
+
+def score(paths: Paths, as_json: Json = False) -> None:
+    """Print the table of one task from records alone; needs no compiler."""
+    from llmopt_bench.score import score_table
+
+    records = _read(paths)
+    show_rows(records[0].task, score_table(records), as_json)
+
+
+def verify(paths: Paths, as_json: Json = False) -> None:
+    """Replay every record; the exit code is 1 if one does not hold."""
+    from llmopt_bench.verify import verify_records
+
+    # One program after the other, so that its -Oz is computed once.
+    records = sorted(_read(paths), key=lambda record: record.program)
+    done = 0
+    with progress_bar() as advance:
+
+        def step(record: Record) -> None:
+            nonlocal done
+            done += 1
+            advance(done, len(records), record.program)
+
+        findings = verify_records(records, step)
+    if as_json:
+        problems = [{**f.record.key._asdict(), "problem": f.problem} for f in findings]
+        print_json({"records": len(records), "problems": problems})
+    else:
+        for finding in findings:
+            typer.echo(str(finding))
+        bad = len({finding.record.key for finding in findings})
+        typer.echo(f"{len(records) - bad} of {len(records)} records hold")
+    if findings:
+        raise typer.Exit(1)
+
+
+def show_rows(task: str, rows: Sequence[Row], as_json: bool) -> None:
+    """Print the rows of a task."""
+    from llmopt_bench.report import rows_table
+
+    if as_json:
+        print_json({"task": task, "rows": [row.to_json() for row in rows]})
+    else:
+        print_table(rows_table(rows, task))
+
+
+def load_agents(names: str, settings: Sequence[str]) -> list[LoadedAgent]:
+    """Return the agents of ``a,b`` with settings such as ``a.limit=3``.
+
+    A value is read as JSON; what is not JSON is text.
+
+    Raises:
+        typer.BadParameter: A setting cannot be read or belongs to no agent.
+        LlmoptError: An agent cannot be loaded.
+    """
+    from llmopt_bench.agent import load_agent
+
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)  # so that module:attribute finds modules of the working folder
+    wanted = [name.strip() for name in names.split(",") if name.strip()]
+    given: dict[str, dict[str, Any]] = {name: {} for name in wanted}
+    for text in settings:
+        key, equals, value = text.partition("=")
+        owner = next((name for name in wanted if key.startswith(f"{name}.")), None)
+        if not equals or owner is None:
+            raise typer.BadParameter(
+                f"expected AGENT.SETTING=VALUE with an agent of --agents, got {text!r}.",
+                param_hint="--set",
+            )
+        given[owner][key.removeprefix(f"{owner}.")] = _value(value)
+    return [load_agent(name, **given[name]) for name in wanted]
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError:
+        return text
+
+
+def _read(paths: Sequence[Path]) -> list[Record]:
+    from llmopt_bench.errors import BadRecord
+    from llmopt_bench.record import read_records
+
+    records = []
+    for path in paths:
+        with closing(read_records(path)) as stream:
+            records += stream
+    if not records:
+        raise BadRecord(f"{paths[0]}: expected records, found none. Run an agent first.")
+    return records

@@ -1,0 +1,179 @@
+"""One unit of work of the runner: one agent, on one program, once. It runs in a worker process."""
+
+from __future__ import annotations
+
+import hashlib
+import time
+import traceback
+from dataclasses import dataclass
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from llmopt_bench.action_set import make_action_set
+from llmopt_bench.agent import LoadedAgent
+from llmopt_bench.budget import Meter
+from llmopt_bench.build import build_info
+from llmopt_bench.datasets import load_program
+from llmopt_bench.env import PassOrderEnv
+from llmopt_bench.passes import ActionSet, PassList
+from llmopt_bench.program import Program
+from llmopt_bench.record import Record, RecordKey
+from llmopt_bench.session import Session
+from llmopt_bench.task import Task
+from llmopt_bench.verify import replay
+
+_LONGEST_ERROR = 500
+
+
+class Item(NamedTuple):
+    """What to run."""
+
+    agent: int
+    """Position in the job's agents."""
+    program: str
+    repetition: int
+
+
+class Facts(NamedTuple):
+    """What a record says about the program, whoever ran on it."""
+
+    program_sha256: str
+    initial: int
+    oz: int
+
+
+class Spent(NamedTuple):
+    """What a run cost."""
+
+    compilations: int
+    passes: int
+    seconds: float
+    usage: dict[str, int | float]
+
+
+@dataclass(frozen=True)
+class Job:
+    """What all items of a run have in common."""
+
+    task: Task
+    agents: tuple[LoadedAgent, ...]
+    budget: int
+    seed: int
+
+    @cached_property
+    def action_set(self) -> ActionSet:
+        """The action set of the task."""
+        return make_action_set(self.task.action_set)
+
+    @cached_property
+    def build(self) -> dict[str, str]:
+        """Facts of this installation."""
+        return build_info()
+
+    def key(self, item: Item) -> RecordKey:
+        """Return the key of the record that an item will give."""
+        info = self.agents[item.agent].info
+        place = (item.program, self.seed, item.repetition)
+        return RecordKey(self.task.name, info.name, info.version, *place)
+
+    def facts(self, uri: str) -> Facts:
+        """Return the facts about a program."""
+        program = _load(uri)
+        session = Session(program, metric=self.task.metric, action_set=self.action_set)
+        return Facts(program.sha256, session.initial(), session.reference("Oz"))
+
+
+def derived_seed(seed: int, program: str, repetition: int) -> int:
+    """Return the seed of one run: of no other, and independent of order and parallelism."""
+    text = f"{seed}\n{program}\n{repetition}"
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
+
+
+def perform(job: Job, item: Item, facts: Facts) -> Record:
+    """Run an agent on a program, replay its answer, and return the record.
+
+    Whatever the agent does, the outcome is a record; it has failed if the agent raised, or if
+    its answer is not a pass list or does not survive the replay.
+    """
+    agent, metric = job.agents[item.agent], job.task.metric
+    program = _load(item.program)
+    meter = Meter(job.budget)
+    env = PassOrderEnv(program, metric=metric, action_set=job.action_set, meter=meter)
+    env.reset(seed=derived_seed(job.seed, item.program, item.repetition))
+    usage: dict[str, int | float] = {}
+    started = time.perf_counter()
+    try:
+        answer = agent.run(env)
+        seconds = time.perf_counter() - started
+        usage = agent.usage
+        outcome = _outcome(program, answer, metric)
+    except Exception as error:  # an agent is foreign code, and may raise anything
+        seconds = time.perf_counter() - started
+        outcome = _failure(describe(error))
+    finally:
+        env.close()
+    return _record(
+        job, item, facts, outcome, Spent(meter.compilations, meter.passes, seconds, usage)
+    )
+
+
+def lost_record(job: Job, item: Item, facts: Facts, cause: str, seconds: float) -> Record:
+    """Return the record of a run whose process was lost, and with it the account.
+
+    What it had spent is unknown, so it is charged the whole budget: never too little.
+    """
+    error = f"{cause}; what it spent is lost, so the whole budget is charged"
+    return _record(job, item, facts, _failure(error), Spent(job.budget, 0, seconds, {}))
+
+
+def describe(error: BaseException) -> str:
+    """Return an exception as one line: class, message, and where it was raised."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}:{frames[-1].lineno})" if frames else ""
+    text = " ".join(f"{type(error).__name__}: {error}".split())
+    return text[:_LONGEST_ERROR] + place
+
+
+def _outcome(program: Program, answer: PassList, metric: str) -> dict[str, Any]:
+    session = replay(program, answer, metric=metric)
+    return {
+        "status": "ok",
+        "pass_list": answer.text,
+        "new": session.measure(),
+        "module_sha256": session.content_hash(),
+    }
+
+
+def _failure(error: str) -> dict[str, Any]:
+    return {"status": "failed", "pass_list": "", "error": error}
+
+
+def _record(job: Job, item: Item, facts: Facts, outcome: dict[str, Any], spent: Spent) -> Record:
+    info = job.agents[item.agent].info
+    return Record(
+        **job.key(item)._asdict(),
+        task_sha256=job.task.sha256,
+        program_sha256=facts.program_sha256,
+        agent_settings=dict(info.settings),
+        action_set=job.action_set.name,
+        action_set_sha256=job.action_set.sha256,
+        metric=job.task.metric,
+        budget=job.budget,
+        initial=facts.initial,
+        oz=facts.oz,
+        additional_compilations=spent.compilations,
+        passes_applied=spent.passes,
+        wall_seconds=round(spent.seconds, 6),
+        usage=spent.usage,
+        llvm_version=job.build["llvm_version"],
+        package_version=job.build["llmopt_bench"],
+        trained_on=info.trained_on,
+        build=job.build,
+        **outcome,
+    )
+
+
+@lru_cache(maxsize=4)
+def _load(uri: str) -> Program:
+    return load_program(uri)

@@ -1,0 +1,91 @@
+"""Replay: what an answer really does, in a fresh session, and whether records say the truth."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+
+from llmopt_bench.action_set import make_action_set
+from llmopt_bench.datasets import load_program
+from llmopt_bench.errors import InvalidModule, LlmoptError
+from llmopt_bench.passes import PassList
+from llmopt_bench.program import Program
+from llmopt_bench.record import Record
+from llmopt_bench.session import Session
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One record that does not hold, and why."""
+
+    record: Record
+    problem: str
+
+    def __str__(self) -> str:
+        r = self.record
+        return f"{r.agent} on {r.program}, seed {r.seed}, repetition {r.repetition}: {self.problem}"
+
+
+def replay(program: Program, pass_list: PassList, *, metric: str = "instruction_count") -> Session:
+    """Return a fresh session that holds what ``pass_list`` makes of ``program``.
+
+    Raises:
+        InvalidModule: The result does not pass LLVM's verifier, or other modules see other
+            definitions than before, so that it is no longer the same program to a linker.
+        CompilerError: LLVM reported an error.
+    """
+    session = Session(program, metric=metric, action_set=pass_list.action_set)
+    before = session.external_definitions()
+    if pass_list:
+        session.apply(pass_list)
+    session.verify()
+    if (after := session.external_definitions()) != before:
+        changed = sorted(set(before).symmetric_difference(after))
+        raise InvalidModule(
+            f"{program.uri}: expected the same external definitions after the passes as before, "
+            f"got a difference in {', '.join(changed[:5])}. Leave out the pass that does this."
+        )
+    return session
+
+
+def verify_records(
+    records: Iterable[Record], progress: Callable[[Record], None] | None = None
+) -> list[Finding]:
+    """Replay every record and return those that do not hold.
+
+    Program, action set, initial metric and -Oz are computed again for all records. A record with
+    an answer is replayed too; a failed one has nothing to replay.
+
+    Args:
+        records: Records of any tasks; records of one program should come one after the other.
+        progress: Called after each record.
+    """
+    findings = []
+    for record in records:
+        try:
+            problems = list(_problems(record))
+        except LlmoptError as error:
+            problems = [str(error)]
+        findings += [Finding(record, problem) for problem in problems]
+        if progress:
+            progress(record)
+    return findings
+
+
+def _problems(record: Record) -> Iterator[str]:
+    actions = make_action_set(record.action_set)
+    yield from _compare("action_set_sha256", record.action_set_sha256, actions.sha256)
+    program = load_program(record.program)
+    yield from _compare("program_sha256", record.program_sha256, program.sha256)
+    pass_list = PassList.parse(record.pass_list, actions)
+    session = replay(program, pass_list, metric=record.metric)
+    yield from _compare("initial", record.initial, session.initial())
+    yield from _compare("oz", record.oz, session.reference("Oz"))
+    if record.status == "ok":
+        yield from _compare("new", record.new, session.measure())
+        yield from _compare("module_sha256", record.module_sha256, session.content_hash())
+
+
+def _compare(field: str, said: object, found: object) -> Iterator[str]:
+    if said != found:
+        yield f"{field}: the record says {said}, the replay gives {found}"

@@ -1,0 +1,97 @@
+"""Random and greedy search: what they try, what they spend, what they answer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pytest
+
+from llmopt_bench import Meter, PassList, PassOrderEnv, load_agent, make_dataset
+
+PROGRAM = "bundled-functions-v1/aes128_modes"
+
+
+class Recorder(PassOrderEnv):
+    """Remembers what was evaluated, and to what."""
+
+    def __init__(self, program: str, budget: int | None) -> None:
+        super().__init__(program, meter=Meter(budget))
+        self.seen: list[tuple[PassList, int]] = []
+        self.reset(seed=1)
+
+    def evaluate(self, pass_lists: Sequence[PassList]) -> list[int]:  # type: ignore[override]
+        values = super().evaluate(pass_lists)
+        self.seen += zip(pass_lists, values, strict=True)
+        return values
+
+    @property
+    def lists(self) -> list[PassList]:
+        return [given for given, _ in self.seen]
+
+
+@pytest.fixture
+def program() -> str:
+    return next(uri for uri in make_dataset("bundled-functions-v1").uris() if PROGRAM in uri)
+
+
+def test_random_spends_the_budget_and_answers_with_the_best(program: str) -> None:
+    env = Recorder(program, 60)
+    answer = load_agent("random").run(env)
+    assert env.meter.compilations == 60
+    value, length = min((value, len(given)) for given, value in env.seen)
+    assert (env.session.evaluate([answer])[0], len(answer)) == (value, length)
+
+
+def test_random_tries_oz_first_and_then_every_second_list_after_it(program: str) -> None:
+    env = Recorder(program, 101)
+    load_agent("random", max_passes=5).run(env)
+    assert env.lists[0].names == ("Oz",)
+    assert {given[0] for given in env.lists[1::2]} == {"Oz"}
+    assert {len(given) for given in env.lists[1::2]} == set(range(2, 7))
+    assert {len(given) for given in env.lists[2::2]} == set(range(1, 6))
+
+
+def test_random_without_oz_draws_uniformly(program: str) -> None:
+    env = Recorder(program, 200)
+    load_agent("random", after_oz=False).run(env)
+    drawn = [name for given in env.lists for name in given]
+    assert set(drawn) == set(env.action_names)
+    share = drawn.count("Oz") / len(drawn)
+    assert share < 3 / len(env.action_names)
+
+
+def test_random_patience_ends_the_search(program: str) -> None:
+    env = Recorder(program, None)
+    load_agent("random", patience=10).run(env)
+    values = [value for _, value in env.seen]
+    # The last better list, and then ten that were not.
+    assert values[-11] == min(values) < min([env.initial, *values[:-11]])
+
+
+def test_random_without_an_end_is_refused(program: str) -> None:
+    with pytest.raises(ValueError, match="needs a budget or a patience"):
+        load_agent("random").run(Recorder(program, None))
+
+
+def test_greedy_tries_every_action_after_and_before(program: str) -> None:
+    env = Recorder(program, None)
+    answer = load_agent("greedy").run(env)
+    assert env.lists[0].names == ("Oz",)
+    count = len(env.action_names)
+    last = env.lists[-2 * count :]
+    assert [given.names for given in last[:count]] == [(*answer, n) for n in env.action_names]
+    assert [given.names for given in last[count:]] == [(n, *answer) for n in env.action_names]
+
+
+def test_greedy_answer_is_the_best_it_saw(program: str) -> None:
+    env = Recorder(program, 400)
+    answer = load_agent("greedy").run(env)
+    best = min(env.initial, *(value for _, value in env.seen))
+    assert env.session.evaluate([answer]) == [best]
+    assert best <= env.oz
+
+
+def test_greedy_uses_the_last_compilation_of_a_cut_round(program: str) -> None:
+    env = Recorder(program, 10)
+    load_agent("greedy").run(env)
+    assert env.meter.compilations == 10
