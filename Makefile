@@ -7,7 +7,7 @@ BIN := $(VENV)/bin
 
 BENCH_TASK ?= functions-v1
 BENCH_AGENTS ?= O0,O1,O2,O3,Os,Oz,random,greedy
-BENCH_BUDGET ?= 50
+BENCH_BUDGET ?= 140
 BENCH_FLAGS ?=
 
 PYTEST_FLAGS ?=
@@ -19,7 +19,7 @@ CORE_SOURCES := $(wildcard llmopt_bench/csrc/*)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help bench test lint format nightly bench-speed wheel setup system-packages clean
+.PHONY: help bench test lint format nightly bench-speed wheel setup system-packages readme clean
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -59,6 +59,9 @@ system-packages:
 $(INSTALLED): pyproject.toml $(CORE_SOURCES) scripts/install.sh | system-packages
 	@PYTHON=$(PYTHON) scripts/install.sh $(VENV) $(EXTRAS)
 	@touch $@
+
+readme: setup ## Write the table of the README from the records in docs/results
+	@$(BIN)/python scripts/results.py readme
 
 clean: ## Remove all that was built or installed here; results in runs/ stay
 	rm -rf $(VENV) build dist wheelhouse .pytest_cache .ruff_cache .mypy_cache .hypothesis .benchmarks

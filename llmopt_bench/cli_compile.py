@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -22,6 +23,9 @@ _ENDINGS = (".bc", ".ll")
 _LEVELS = ("O0", "O2", "Os", "Oz")
 
 File = Annotated[Path, typer.Argument(help="Source or IR: .c .cc .cpp .cxx .ll .bc")]
+Cflags = Annotated[
+    str, typer.Option(help="More arguments for clang, for sources: '-DNDEBUG -I include'.")
+]
 Out = Annotated[Path | None, typer.Option("--out", "-o", help="Where to write: .bc or .ll")]
 
 
@@ -43,32 +47,35 @@ def tune(
     metric: Annotated[
         str, typer.Option(help="What to make small: instruction_count or text_size.")
     ] = "instruction_count",
+    cflags: Cflags = "",
     out: Out = None,
     as_json: Json = False,
 ) -> None:
     """Search for a pass list that makes a file smaller than clang -Oz does.
 
     The result is never larger than that of -Oz: where the search finds nothing smaller, the
-    answer is -Oz. All levels start from what the front end makes for -Oz, whose functions ask to
-    be small, so -O2 here is not what clang -O2 makes of the source.
+    answer is -Oz. The levels are what clang makes of a source at each of them. Of IR and bitcode
+    they are what clang's pipelines make of it, and functions that ask to be small stay so.
 
     To make an object file of the result: clang -c -Oz -Xclang -disable-llvm-passes OUT
     """
     from llmopt_bench.budget import Meter
     from llmopt_bench.cli_run import load_agents
-    from llmopt_bench.datasets import load_program
+    from llmopt_bench.datasets.files import load_file
 
     _check_ending(out)
+    arguments = shlex.split(cflags)
     started = time.perf_counter()
     loaded = load_agents(agent, settings or [])
     if len(loaded) != 1:
         raise typer.BadParameter(f"expected one agent, got {agent!r}.", param_hint="--agent")
     meter = Meter(budget)
-    session, answer = _search(load_program(file), loaded[0], metric, meter, seed)
+    session, answer = _search(load_file(file, cflags=arguments), loaded[0], metric, meter, seed)
+    levels = _levels(file, session, arguments)
     facts = {
         "file": str(file),
-        "counts": _sizes(session, "instruction_count"),
-        "text_bytes": _sizes(session, "text_size"),
+        "counts": _sizes(levels, session, "instruction_count"),
+        "text_bytes": _sizes(levels, session, "text_size"),
         "pass_list": answer.text,
         "actions": list(answer.names),
         "compilations": meter.compilations,
@@ -85,18 +92,19 @@ def tune(
 def optimize(
     file: File,
     passes: Annotated[str, typer.Option(help="Pass list, as in sroa,function(gvn).")],
+    cflags: Cflags = "",
     out: Out = None,
 ) -> None:
     """Apply a pass list to a file; without -o the IR text goes to standard output.
 
     The passes must be actions of passes-v1, and the result must pass LLVM's verifier.
     """
-    from llmopt_bench.datasets import load_program
+    from llmopt_bench.datasets.files import load_file
     from llmopt_bench.passes import PassList
     from llmopt_bench.verify import replay
 
     _check_ending(out)
-    session = replay(load_program(file), PassList.parse(passes))
+    session = replay(load_file(file, cflags=shlex.split(cflags)), PassList.parse(passes))
     if out is None:
         typer.echo(session.ir(), nl=False)
     else:
@@ -123,16 +131,34 @@ def _search(
     return replay(program, oz, metric=metric), oz
 
 
-def _sizes(session: Session, metric: str) -> dict[str, int | None]:
-    """Return what each level and the session make of the program, in a metric.
+def _levels(file: Path, tuned: Session, cflags: list[str]) -> dict[str, Session]:
+    """Return for each level a session to ask for its reference.
+
+    The front end writes the level into the functions, so a source is compiled again for each.
+    """
+    from llmopt_bench.datasets.files import load_file
+    from llmopt_bench.session import Session
+
+    if tuned.program.source is None:
+        return dict.fromkeys(_LEVELS, tuned)
+    others = {
+        level: Session(load_file(file, level=level, cflags=cflags))
+        for level in _LEVELS
+        if level not in ("O0", "Oz")
+    }
+    return {level: others.get(level, tuned) for level in _LEVELS}
+
+
+def _sizes(levels: dict[str, Session], tuned: Session, metric: str) -> dict[str, int | None]:
+    """Return what each level and the search make of the program, in a metric.
 
     Bytes of machine code are known for x86-64 only; they are None for a module of another target.
     """
     from llmopt_bench.errors import CompilerError
 
     try:
-        levels = {level: session.reference(level, metric) for level in _LEVELS}
-        return {**levels, "tuned": session.measure(metric)}
+        sizes = {level: session.reference(level, metric) for level, session in levels.items()}
+        return {**sizes, "tuned": tuned.measure(metric)}
     except CompilerError:
         return dict.fromkeys((*_LEVELS, "tuned"))
 

@@ -6,7 +6,6 @@ import json
 import shlex
 import sys
 from collections.abc import Sequence
-from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -173,10 +172,9 @@ def _read(paths: Sequence[Path]) -> list[Record]:
     from llmopt_bench.errors import BadRecord
     from llmopt_bench.record import read_records
 
-    records = []
+    records: list[Record] = []
     for path in paths:
-        with closing(read_records(path)) as stream:
-            records += stream
+        records += read_records(path)
     if not records:
         raise BadRecord(f"{paths[0]}: expected records, found none. Run an agent first.")
     return records

@@ -33,6 +33,10 @@ def _interval(row: Row) -> str:
     return f"{100 * low:+.2f} .. {100 * high:+.2f}"
 
 
+def _with_backup(row: Row) -> float | None:
+    return None if row.with_backup is None else row.with_backup.overall_improvement
+
+
 COLUMNS = (
     Column("Agent", lambda row: f"{row.agent} {row.agent_version}"),
     Column("Programs", lambda row: f"{row.programs:,}"),
@@ -42,9 +46,7 @@ COLUMNS = (
     Column("Lost", lambda row: f"{row.instructions_regressed:,}"),
     Column("Over -Oz", lambda row: percent(row.overall_improvement)),
     Column("95 % interval", _interval),
-    Column(
-        "With backup", lambda row: percent(row.with_backup and row.with_backup.overall_improvement)
-    ),
+    Column("With backup", lambda row: percent(_with_backup(row))),
     Column("Mean", lambda row: percent(row.mean_over_oz)),
     Column("Geomean", lambda row: _ratio(row.geomean_over_oz)),
     Column("Compilations", lambda row: f"{row.additional_compilations:,}"),
@@ -87,6 +89,13 @@ def markdown_table(
     return "".join(f"| {' | '.join(line)} |\n" for line in (headings, rule, *escaped))
 
 
+def markdown_rows(rows: Sequence[Row]) -> str:
+    """Return the rows as a table in Markdown."""
+    headings = [column.heading for column in COLUMNS]
+    cells = [[column.cell(row) for column in COLUMNS] for row in rows]
+    return markdown_table(headings, cells, numeric=True)
+
+
 def write_report(
     path: Path, task: Task, rows: Sequence[Row], records: Sequence[Record], command: str = ""
 ) -> None:
@@ -99,12 +108,7 @@ def write_report(
         records: At least one record; the build is taken from the first.
         command: The command line of the run; left out if empty.
     """
-    table = markdown_table(
-        [column.heading for column in COLUMNS],
-        [[column.cell(row) for column in COLUMNS] for row in rows],
-        numeric=True,
-    )
-    parts = [f"# {task.name}\n", table, _LEGEND, *_failures(records)]
+    parts = [f"# {task.name}\n", markdown_rows(rows), _LEGEND, *_failures(records)]
     if command:
         parts.append(f"## Command\n\n    {command}\n")
     facts = _facts(task, records[0])

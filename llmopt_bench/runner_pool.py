@@ -109,7 +109,7 @@ class _Pool:
     def _serve(self, worker: _Worker) -> Record | None:
         """Handle one message of a worker; return the record if it is one."""
         try:
-            message = worker.connection.recv()
+            message: Record | Facts | LlmoptError = worker.connection.recv()
         except (EOFError, ConnectionResetError):
             return self._bury(worker)
         if isinstance(message, LlmoptError):

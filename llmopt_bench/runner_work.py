@@ -139,7 +139,7 @@ def _outcome(program: Program, answer: PassList, metric: str) -> dict[str, Any]:
     session = replay(program, answer, metric=metric)
     return {
         "status": "ok",
-        "pass_list": answer.text,
+        "pass_list": answer.compact,
         "new": session.measure(),
         "module_sha256": session.content_hash(),
     }

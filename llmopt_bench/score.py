@@ -27,8 +27,8 @@ from numpy.typing import NDArray
 from llmopt_bench.errors import BadRecord
 from llmopt_bench.record import Record
 
-OZ_ANSWER = "default<Oz>"
-"""The answer that is -Oz itself, so that a backup costs no further compilation."""
+OZ_ANSWER = "Oz"
+"""The answer that is ``clang -Oz`` itself, so that a backup costs no further compilation."""
 
 _CELLS_PER_DRAW = 1 << 21
 _agent_of = attrgetter("agent", "agent_version")

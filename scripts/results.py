@@ -1,7 +1,7 @@
 """Keep the table of the README at the records in leaderboards/.
 
-    python scripts/results.py publish runs/functions-v1   # records of a run -> leaderboards/
-    python scripts/results.py readme [--check]            # leaderboards/ -> README.md
+python scripts/results.py publish runs/functions-v1   # records of a run -> leaderboards/
+python scripts/results.py readme [--check]            # leaderboards/ -> README.md
 """
 
 from __future__ import annotations
@@ -17,22 +17,22 @@ from llmopt_bench.report import markdown_rows
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
-BOARDS = ROOT / "leaderboards"
+RESULTS = ROOT / "docs" / "results"
 TASK = "functions-v1"
 START, END = "<!-- table: make readme -->\n", "<!-- end of table -->\n"
 
 
 def publish(run: Path) -> None:
-    """Write the records of a run to leaderboards/, one file for each agent."""
+    """Write the records of a run to docs/results/, one file for each agent."""
     lines = defaultdict(list)
     for record in read_records(run):
-        lines[record.task, f"{record.agent}-{record.agent_version}"].append(record.to_json())
+        lines[record.task, record.agent].append(record.to_json())
     for (task, agent), texts in lines.items():
-        folder = BOARDS / task / agent
+        folder = RESULTS / task
         folder.mkdir(parents=True, exist_ok=True)
         # No time stamp, sorted lines: the same records are the same file.
         data = gzip.compress("".join(f"{text}\n" for text in sorted(texts)).encode(), mtime=0)
-        (folder / "records.jsonl.gz").write_bytes(data)
+        (folder / f"{agent}.jsonl.gz").write_bytes(data)
 
 
 def render() -> str:
@@ -40,7 +40,7 @@ def render() -> str:
     text = README.read_text("utf-8")
     before, _, rest = text.partition(START)
     _, _, after = rest.partition(END)
-    table = markdown_rows(score_table(read_records(BOARDS / TASK)))
+    table = markdown_rows(score_table(read_records(RESULTS / TASK)))
     return f"{before}{START}{table}{END}{after}"
 
 

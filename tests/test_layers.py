@@ -18,10 +18,10 @@ LAYERS = (
     ("program", "passes", "action_set", "passlist_text", "budget"),
     ("task", "record", "record_fields"),
     ("score", "_core"),
-    ("session", "features", "datasets", "frontend", "board"),
-    ("env", "vector", "observations", "rewards", "verify"),
+    ("session", "features", "build", "datasets", "frontend", "report", "board"),
+    ("env", "pass_list_env", "vector", "session_cache", "observations", "rewards", "verify"),
     ("agent",),
-    ("runner",),
+    ("runner", "runner_pool", "runner_work"),
     ("cli", "__main__"),
 )
 RANKS = {name: rank for rank, names in enumerate(LAYERS) for name in names}

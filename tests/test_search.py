@@ -19,9 +19,12 @@ class Recorder(PassOrderEnv):
         self.seen: list[tuple[PassList, int]] = []
         self.reset(seed=1)
 
-    def evaluate(self, pass_lists: Sequence[PassList]) -> list[int]:  # type: ignore[override]
-        values = super().evaluate(pass_lists)
-        self.seen += zip(pass_lists, values, strict=True)
+    def evaluate(  # type: ignore[override]
+        self, pass_lists: Sequence[PassList], *, here: bool = False
+    ) -> list[int]:
+        values = super().evaluate(pass_lists, here=here)
+        whole = [self.pass_list + given if here else given for given in pass_lists]
+        self.seen += zip(whole, values, strict=True)
         return values
 
     @property
@@ -76,22 +79,38 @@ def test_random_without_an_end_is_refused(program: str) -> None:
 def test_greedy_tries_every_action_after_and_before(program: str) -> None:
     env = Recorder(program, None)
     answer = load_agent("greedy").run(env)
-    assert env.lists[0].names == ("Oz",)
     count = len(env.action_names)
+    assert [given.names for given in env.lists[:count]] == [("Oz", n) for n in env.action_names]
     last = env.lists[-2 * count :]
     assert [given.names for given in last[:count]] == [(*answer, n) for n in env.action_names]
     assert [given.names for given in last[count:]] == [(n, *answer) for n in env.action_names]
 
 
 def test_greedy_answer_is_the_best_it_saw(program: str) -> None:
-    env = Recorder(program, 400)
+    env = Recorder(program, 600)
     answer = load_agent("greedy").run(env)
     best = min(env.initial, *(value for _, value in env.seen))
     assert env.session.evaluate([answer]) == [best]
-    assert best <= env.oz
+    assert best < env.oz
+    assert env.meter.compilations <= 600
 
 
-def test_greedy_uses_the_last_compilation_of_a_cut_round(program: str) -> None:
+def test_greedy_answers_with_nothing_where_nothing_helps() -> None:
+    env = Recorder("bundled-functions-v1/crc_family/main", 0)
+    assert load_agent("greedy").run(env) == PassList([])
+    assert env.meter.compilations == 0
+
+
+def test_greedy_follows_its_list_with_the_environment(program: str) -> None:
+    env = Recorder(program, None)
+    answer = load_agent("greedy").run(env)
+    assert env.pass_list == answer
+    assert env.value == env.session.evaluate([answer])[0]
+
+
+def test_greedy_cuts_a_round_and_keeps_the_compilation_to_go_there(program: str) -> None:
     env = Recorder(program, 10)
-    load_agent("greedy").run(env)
-    assert env.meter.compilations == 10
+    answer = load_agent("greedy").run(env)
+    tried = len(env.seen)
+    assert tried == 8
+    assert env.meter.compilations == tried + len(answer)

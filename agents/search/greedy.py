@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -15,8 +15,9 @@ class GreedySearch:
 
     It starts from -Oz, or from the empty list if that is no larger. Each round tries every action
     after the list, and only if none helps, every action before it: what runs before -Oz often
-    opens the way for it. A try is one compilation; a round is cut short when the budget ends.
-    Ties go to the action that comes first in the action set. No settings, no random numbers.
+    opens the way for it. A try is one compilation, and so is each step by which the environment
+    follows the list; a round is cut short when the budget ends. Ties go to the action that comes
+    first in the action set. No settings, no random numbers.
     """
 
     version: ClassVar[str] = "1"
@@ -24,29 +25,52 @@ class GreedySearch:
     def run(self, env: PassOrderEnv) -> PassList:
         """Return the best list found."""
         best, value = PassList([], env.action_set), env.initial
-        rounds = [[PassList(["Oz"], env.action_set)], *_extensions(env, best)]
-        while rounds:
-            found, smallest = _smallest(env, rounds.pop(0), default=(best, value))
-            if smallest < value:
-                best, value = found, smallest
-                rounds = _extensions(env, best)
+        found = PassList(["Oz"], env.action_set)
+        while _go_to(env, found) and env.value < value:
+            best, value = found, env.value
+            found = _after(env, best, value) or _before(env, best, value) or best
         return best
 
 
-def _extensions(env: PassOrderEnv, best: PassList) -> list[list[PassList]]:
-    """Return two rounds of candidates: one action more at the end, and one at the front."""
-    after = [PassList([*best, name], env.action_set) for name in env.action_names]
-    before = [PassList([name, *best], env.action_set) for name in env.action_names]
-    return [after, before] if best else [after]
+def _go_to(env: PassOrderEnv, target: PassList) -> bool:
+    """Bring the environment to a list of passes; False if the budget does not hold the steps."""
+    while target.names[: len(env.pass_list)] != env.pass_list.names:
+        env.undo()
+    missing = target[len(env.pass_list) :]
+    if env.meter.remaining is not None and len(missing) > env.meter.remaining:
+        return False
+    for name in missing:
+        env.step(env.action_set.index(name))
+    return env.pass_list == target
 
 
-def _smallest(
-    env: PassOrderEnv, candidates: Sequence[PassList], default: tuple[PassList, int]
-) -> tuple[PassList, int]:
-    """Return the best of as many candidates as the budget allows, and its value."""
-    affordable = candidates[: env.meter.remaining]
-    values = env.evaluate(affordable)
-    if not values:
-        return default
-    smallest = min(values)
-    return affordable[values.index(smallest)], smallest
+def _after(env: PassOrderEnv, best: PassList, value: int) -> PassList | None:
+    """Return the best list with the action at its end that helps most, if one helps."""
+    # All these lists begin as the environment did, so only their ends are compiled.
+    ends = [PassList([name], env.action_set) for name in env.action_names]
+    end = _best_of(env, ends, value, lambda lists: env.evaluate(lists, here=True), spare=1)
+    return None if end is None else best + end
+
+
+def _before(env: PassOrderEnv, best: PassList, value: int) -> PassList | None:
+    """Return the best list with the action before it that helps most, if one helps."""
+    lists = [PassList([name, *best], env.action_set) for name in env.action_names]
+    return _best_of(env, lists, value, env.evaluate, spare=len(best) + 1)
+
+
+def _best_of(
+    env: PassOrderEnv,
+    lists: Sequence[PassList],
+    value: int,
+    evaluate: Callable[[Sequence[PassList]], list[int]],
+    spare: int,
+) -> PassList | None:
+    """Return the smallest of the lists that the budget allows, if it is smaller than ``value``.
+
+    ``spare`` compilations stay, to go there.
+    """
+    remaining = env.meter.remaining
+    tried = lists if remaining is None else lists[: max(remaining - spare, 0)]
+    values = evaluate(tried)
+    smallest = min(values, default=value)
+    return tried[values.index(smallest)] if smallest < value else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+from collections.abc import Sequence
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -20,8 +21,13 @@ def is_file_name(text: str) -> bool:
     return text.startswith((SCHEME, "/", ".")) or Path(text).suffix in SUFFIXES
 
 
-def load_file(name: str | Path) -> Program:
+def load_file(name: str | Path, *, level: str = "Oz", cflags: Sequence[str] = ()) -> Program:
     """Return the program in a file; its URI has the absolute path.
+
+    Args:
+        name: A path or ``file://`` URI.
+        level: For sources, the level of clang whose attributes the functions carry.
+        cflags: For sources, more arguments for clang.
 
     Raises:
         UnknownProgram: There is no such file.
@@ -33,7 +39,11 @@ def load_file(name: str | Path) -> Program:
         raise BadProgram(f"expected a program in {path}, got an empty file.")
     uri = path.as_uri()
     if path.suffix in LANGUAGES:
-        return Program(uri, compile_source(path), data.decode("utf-8", errors="replace"))
+        return Program(
+            uri,
+            compile_source(path, level=level, cflags=cflags),
+            data.decode("utf-8", errors="replace"),
+        )
     return Program(uri, _assemble(data, path) if path.suffix == ".ll" else data)
 
 
