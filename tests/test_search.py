@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import pytest
 
-from llmopt_bench import Meter, PassList, PassOrderEnv, load_agent, make_dataset
+from llmopt_bench import Meter, PassList, PassOrderEnv, load_agent
 
-PROGRAM = "bundled-functions-v1/aes128_modes"
+PROGRAM = "bundled-functions-v1/aes128_modes/from_hex"
 
 
 class Recorder(PassOrderEnv):
@@ -34,7 +34,7 @@ class Recorder(PassOrderEnv):
 
 @pytest.fixture
 def program() -> str:
-    return next(uri for uri in make_dataset("bundled-functions-v1").uris() if PROGRAM in uri)
+    return PROGRAM
 
 
 def test_random_spends_the_budget_and_answers_with_the_best(program: str) -> None:
