@@ -119,12 +119,11 @@ def _search(
     """Return the smaller of the agent's answer and -Oz, and a session that holds it."""
     from llmopt_bench.env import PassOrderEnv
     from llmopt_bench.passes import PassList
-    from llmopt_bench.verify import replay
+    from llmopt_bench.verify import replay, settle
 
     env = PassOrderEnv(program, metric=metric, meter=meter)
     env.reset(seed=seed)
-    answer = agent.run(env)
-    session = replay(program, answer, metric=metric)
+    answer, session = settle(program, agent.run(env), metric=metric)
     if session.measure() < session.reference("Oz"):
         return session, answer
     oz = PassList(["Oz"])

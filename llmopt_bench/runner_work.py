@@ -21,7 +21,7 @@ from llmopt_bench.program import Program
 from llmopt_bench.record import Record, RecordKey
 from llmopt_bench.session import Session
 from llmopt_bench.task import Task
-from llmopt_bench.verify import replay
+from llmopt_bench.verify import settle
 
 _LONGEST_ERROR = 500
 
@@ -136,7 +136,7 @@ def describe(error: BaseException) -> str:
 
 
 def _outcome(program: Program, answer: PassList, metric: str) -> dict[str, Any]:
-    session = replay(program, answer, metric=metric)
+    answer, session = settle(program, answer, metric=metric)
     return {
         "status": "ok",
         "pass_list": answer.compact,
