@@ -7,7 +7,6 @@ imported when it is first used.
 from __future__ import annotations
 
 import importlib
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 import gymnasium as _gymnasium
@@ -94,7 +93,8 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return version("llmopt-bench")
+        # Slow to import, and few ask.
+        return importlib.import_module("importlib.metadata").version("llmopt-bench")
     if name in _HOME:
         value = getattr(importlib.import_module(f"llmopt_bench.{_HOME[name]}"), name)
         globals()[name] = value

@@ -10,6 +10,7 @@ from gymnasium import spaces
 
 from llmopt_bench.action_set import ActionSet
 from llmopt_bench.env import PassOrderEnv
+from llmopt_bench.episode import Step
 from llmopt_bench.errors import CompilerError, UnknownPass
 from llmopt_bench.passes import PassList
 from llmopt_bench.program import Program
@@ -82,7 +83,7 @@ class PassListEnv(PassOrderEnv):
         self.error_reward = error_reward
         self.action_space = PassListText(self.action_set)
 
-    def step(self, action: str) -> tuple[Any, float, bool, bool, dict[str, Any]]:
+    def step(self, action: str) -> Step:
         """Compile the program with the pass list and end the episode.
 
         Raises:

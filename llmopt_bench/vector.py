@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 
 from llmopt_bench import _core
 from llmopt_bench.env import PassOrderEnv
+from llmopt_bench.episode import Step
 from llmopt_bench.errors import CompilerError
-
-_Step = tuple[Any, float, bool, bool, dict[str, Any]]
 
 
 class PassOrderVectorEnv(VectorEnv[Any, Any, Any]):
@@ -104,8 +103,8 @@ class PassOrderVectorEnv(VectorEnv[Any, Any, Any]):
         """Return an attribute of each environment."""
         return tuple(getattr(env, name) for env in self.envs)
 
-    def _run(self, actions: NDArray[Any]) -> list[_Step]:
-        steps: dict[int, _Step] = {}
+    def _run(self, actions: NDArray[Any]) -> list[Step]:
+        steps: dict[int, Step] = {}
         jobs: dict[int, tuple[_core.Module, str]] = {}
         for number, env in enumerate(self.envs):
             if self._to_reset[number]:
@@ -118,7 +117,7 @@ class PassOrderVectorEnv(VectorEnv[Any, Any, Any]):
         steps |= self._run_jobs(jobs)
         return [steps[number] for number in range(self.num_envs)]
 
-    def _run_jobs(self, jobs: dict[int, tuple[_core.Module, str]]) -> dict[int, _Step]:
+    def _run_jobs(self, jobs: dict[int, tuple[_core.Module, str]]) -> dict[int, Step]:
         features = np.empty((len(jobs), 56), dtype=np.int64) if self._needs_autophase else None
         modules = [module for module, _ in jobs.values()]
         pipelines = [pipeline for _, pipeline in jobs.values()]

@@ -63,7 +63,7 @@ def settle(
     session = replay(program, answer, metric=metric)
     if not session.clone().apply("always-inline"):
         return answer, session
-    complete = answer + ["always-inline"]
+    complete = PassList([*answer, "always-inline"], answer.action_set)
     return complete, replay(program, complete, metric=metric)
 
 
