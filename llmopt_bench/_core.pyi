@@ -76,6 +76,9 @@ class Pool:
 
 def autophase_names() -> list[str]: ...
 def instcount_names(native: bool = False) -> list[str]: ...
+def bare_clone(module: Module) -> float:
+    """Return the seconds of one CloneModule, which does not keep the order of use lists."""
+
 def bare_loop(module: Module, pipelines: list[str]) -> float:
     """Return the seconds that a plain C++ loop takes, with fresh analysis managers per pass."""
 

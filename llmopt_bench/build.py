@@ -15,7 +15,7 @@ def build_info() -> dict[str, str]:
     info |= {key: str(value) for key, value in _core.build_info().items()}
     info |= {name: make_action_set(name).sha256[:16] for name in action_set_names()}
     info["python"] = platform.python_version()
-    info["platform"] = platform.platform()
+    info["platform"] = f"{platform.system()} {platform.machine()}, {' '.join(platform.libc_ver())}"
     for package in ("gymnasium", "numpy", "torch", "transformers", "stable-baselines3"):
         try:
             info[package] = version(package)

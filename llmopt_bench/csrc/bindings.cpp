@@ -166,6 +166,7 @@ NB_MODULE(_core, m) {
 
   m.def("autophase_names", &llmopt::autophaseNames);
   m.def("instcount_names", &llmopt::instcountNames, "native"_a = false);
+  m.def("bare_clone", &llmopt::bareClone, "module"_a, unlocked);
   m.def("bare_loop", &llmopt::bareLoop, "module"_a, "pipelines"_a, unlocked);
   m.def("build_info", &buildInfo);
 }

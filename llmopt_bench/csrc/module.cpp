@@ -210,7 +210,8 @@ uint64_t Module::textSize() {
   if (!machine)
     throw CoreError(ErrorKind::CompilerError,
                     "expected a module for x86-64, the target that is built in, got triple '" +
-                        ir->getTargetTriple().str() + "'");
+                        ir->getTargetTriple().str() +
+                        "'. Compile the program for x86-64, or count instructions.");
   const uint64_t size = textSizeOf(*ir, *machine);
   throwDiagnostics(*compiler, "generating code");
   return size;

@@ -63,6 +63,7 @@ public:
   void instcount(int64_t *out, bool native);
 
 private:
+  friend double bareClone(Module &module);
   friend double bareLoop(Module &module, const std::vector<std::string> &pipelines);
   Module(std::shared_ptr<Compiler> compiler, std::unique_ptr<llvm::Module> ir);
   // run, for a caller that holds the lock.
@@ -79,8 +80,9 @@ private:
   std::optional<Autophase> known;
 };
 
-// Seconds for one run of each pipeline with analysis managers built anew every time: the
-// yardstick of tests/bench, without anything of this library around it.
+// Seconds for one CloneModule.
+double bareClone(Module &module);
+// Seconds for one run of each pipeline with analysis managers built anew every time.
 double bareLoop(Module &module, const std::vector<std::string> &pipelines);
 
 // clone.cpp
