@@ -75,9 +75,8 @@ class Meter:
             ValueError: A count is negative.
             TypeError: A count is not an integer.
         """
-        # In the way of every step of every environment, hence the plain test before the full one.
-        if not (type(compilations) is type(passes) is int and compilations >= 0 and passes >= 0):
-            compilations, passes = _count("compilations", compilations), _count("passes", passes)
+        _count("compilations", compilations)
+        _count("passes", passes)
         with self._lock:
             total = self._compilations + compilations
             if self._budget is not None and total > self._budget:
@@ -88,6 +87,20 @@ class Meter:
                 )
             self._compilations = total
             self._passes += passes
+
+    def take(self) -> int:
+        """Charge one compilation of one pass, if one is left: what every step does.
+
+        Returns:
+            How many are left now; -1 if none was left and nothing was charged. Without a budget a
+            positive number.
+        """
+        with self._lock:
+            left = 2 if self._budget is None else self._budget - self._compilations
+            if left > 0:
+                self._compilations += 1
+                self._passes += 1
+            return left - 1
 
     def __repr__(self) -> str:
         limit = "no limit" if self._budget is None else self._budget

@@ -125,9 +125,9 @@ class EpisodeEnv(gym.Env[Any, Any]):
         if not 0 <= number < self._stop:
             self._check_stop(number)
             return None
-        if self.meter.exhausted:
+        self._left = self.meter.take()
+        if self._left < 0:
             return None
-        self.meter.spend(1, 1)
         pipeline = self._pipelines[number]
         self._actions.append(number)
         self._text = f"{self._text},{pipeline}" if self._text else pipeline
@@ -141,17 +141,13 @@ class EpisodeEnv(gym.Env[Any, Any]):
         """Return what ``step`` returns, from what the module's run gave."""
         if not isinstance(result, tuple):
             return self._finish_without_run(result)
-        changed, count = result
-        self._count = count
-        if self._reward.name == "instruction_count":
-            reward = float(self._before - count)
-            self._before = count
-        else:
-            reward = self._earn()
-        truncated = self.meter.exhausted or len(self._actions) == self.max_passes
+        changed, self._count = result
+        truncated = self._left == 0 or len(self._actions) == self.max_passes
         if truncated:
             self._running = False
-        return self._observe(features), reward, False, truncated, self._info(changed)
+        reward = self._earn() if changed else 0.0
+        observation = self._compute(self._session, self._count, features, self._actions)  # type: ignore[arg-type]
+        return observation, reward, False, truncated, self._info(changed)
 
     def _finish_without_run(self, result: CompilerError | None) -> Step:
         self._running = False
@@ -225,7 +221,11 @@ class EpisodeEnv(gym.Env[Any, Any]):
 
     def _earn(self) -> float:
         """Return the reward of what has changed since it was last asked."""
-        reward, session = self._reward, self._require_program()
+        reward = self._reward
+        if reward.name == "instruction_count":
+            before, self._before = self._before, self._count
+            return float(before - self._count)
+        session = self._require_program()
         after = self._count if reward.metric == "instruction_count" else session.text_size
         before, self._before = self._before, after
         return reward.of(before, after, self._gain_of_oz)

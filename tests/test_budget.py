@@ -105,3 +105,13 @@ def test_repr_tells_the_state() -> None:
     meter = Meter(budget=2)
     meter.spend(passes=4)
     assert repr(meter) == "<Meter 1 compilations of 2, 4 passes>"
+
+
+def test_take_charges_one_and_tells_what_is_left():
+    meter = Meter(2)
+    assert [meter.take(), meter.take(), meter.take(), meter.take()] == [1, 0, -1, -1]
+    assert (meter.compilations, meter.passes) == (2, 2)
+    unlimited = Meter()
+    assert unlimited.take() > 0
+    assert unlimited.take() > 0
+    assert unlimited.compilations == 2

@@ -22,6 +22,7 @@ EPISODE = 45
 class Workload:
     """A program and random walks of 45 actions over all of passes-v1."""
 
+    label: str
     program: Program
     walks: tuple[tuple[int, ...], ...]
 
@@ -58,7 +59,7 @@ def workload(request, tmp_path) -> Workload:
     actions = len(make_action_set())
     walks = tuple(tuple(rng.integers(actions, size=EPISODE).tolist()) for _ in range(count))
     program = load_program(name) if "/" in name else link(name.split(), tmp_path)
-    return Workload(program, walks)
+    return Workload(name, program, walks)
 
 
 def seconds_of(work: Callable[[], object], clock: Callable[[], float] = time.thread_time) -> float:

@@ -17,10 +17,11 @@ import pytest
 
 from llmopt_bench import PassList, Session, _core, load_program, make_action_set
 
-FUNCTION = "bundled-functions-v1/robin_hood_map/rhRemove"
+# 57 instructions, the median of bundled-functions-v1.
+FUNCTION = "bundled-functions-v1/radix_trie/split_node"
 
 
-REPEATS = 3
+REPEATS = 5
 
 
 def interleaved(walks, first, second):
@@ -54,7 +55,7 @@ def test_step_rate_against_a_bare_loop(workload, timer, benchmark, capsys):
     steps = sum(map(len, workload.walks))
     with capsys.disabled():
         print(
-            f"\n{workload.program.uri}: {steps / ours:,.0f} steps/s with Autophase, "
+            f"\n{workload.label}: {steps / ours:,.0f} steps/s with Autophase, "
             f"bare loop {steps / theirs:,.0f}, ratio {theirs / ours:.3f}"
         )
     benchmark.pedantic(environment, args=(workload.walks[0],), rounds=5)
@@ -76,7 +77,7 @@ def test_reset_costs_at_most_a_clone(workload, timer, benchmark, capsys):
     reset, copy, clone = (float(np.median(times)) for times in (resets, copies, clones))
     with capsys.disabled():
         print(
-            f"\n{workload.program.uri}: reset {reset * 1e6:.0f} us, the copy at the first step "
+            f"\n{workload.label}: reset {reset * 1e6:.0f} us, the copy at the first step "
             f"{copy * 1e6:.0f} us, CloneModule {clone * 1e6:.0f} us, "
             f"ratio {reset / clone:.2f}"
         )
