@@ -42,11 +42,15 @@ install() {
     say "  apt-get install --no-install-recommends $*"
     exit 1
   fi
-  if ! apt-get install -y -qq --no-install-recommends "$@" </dev/null >&2; then
+  local log
+  log="$(mktemp)"
+  if ! apt-get install -y -qq --no-install-recommends "$@" </dev/null >"$log" 2>&1; then
+    cat "$log" >&2
     say "apt-get could not install: $*"
     say "If it finds no llvm-22-dev, add the LLVM project's own apt repository for your release."
     exit 1
   fi
+  rm -f "$log"
 }
 
 if ! command -v apt-get >/dev/null; then
