@@ -200,7 +200,9 @@ def test_processes_die_with_the_runner(
     command = [sys.executable, "-m", "llmopt_bench", "run", *task, *options]
     path = os.pathsep.join([str(PLUGIN), os.environ.get("PYTHONPATH", "")])
     env = {**os.environ, "PYTHONPATH": path}
-    with subprocess.Popen(command, env=env, stderr=subprocess.PIPE, text=True) as runner:
+    with subprocess.Popen(
+        command, env=env, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
+    ) as runner:
         try:
             wait_for(lambda: pid_file.exists() and pid_file.read_text("utf-8") != "")
             runner.send_signal(ending)
@@ -212,6 +214,11 @@ def test_processes_die_with_the_runner(
             runner.kill()
             with contextlib.suppress(FileNotFoundError, ProcessLookupError):
                 os.kill(int(pid_file.read_text("utf-8")), signal.SIGKILL)
+
+
+def heed_interrupts() -> None:
+    """Undo what a shell does to its background jobs, of which this test may be one."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def wait_for(condition: Any, seconds: float = 30) -> None:
