@@ -74,6 +74,11 @@ class PassOrderVectorEnv(VectorEnv[Any, Any, Any]):
         for number, env in enumerate(self.envs):
             if mask[number]:
                 observations[number], infos[number] = env.reset(seed=seeds[number], options=options)
+        if any(observation is None for observation in observations):
+            raise gym.error.ResetNeeded(
+                "expected every environment to have had an episode before some are reset. "
+                "Call reset() without reset_mask first."
+            )
         self._to_reset &= ~np.asarray(mask, dtype=np.bool_)
         return self._batch(observations), batch_infos(infos)
 

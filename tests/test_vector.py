@@ -112,6 +112,11 @@ def test_partial_reset():
     assert [len(env.pass_list) for env in envs.envs] == [0, 1]
 
 
+def test_partial_reset_needs_a_whole_one_first():
+    with pytest.raises(gym.error.ResetNeeded, match="without reset_mask"):
+        make(num_envs=2).reset(options={"reset_mask": np.array([True, False])})
+
+
 def test_threads_survive_fork():
     envs = make(threads=3)
     envs.reset(seed=0)
