@@ -159,7 +159,8 @@ class PassOrderEnv(EpisodeEnv):
         Raises:
             IndexError: No pass was applied.
         """
-        if not self._require_program() or not self._actions:
+        self._require_program()
+        if not self._actions:
             raise IndexError("expected an applied pass to take back, got none. Step first.")
         self._replay(self._actions[:-1])
         self._running = True

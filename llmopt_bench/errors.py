@@ -58,10 +58,6 @@ class MissingTool(LlmoptError, RuntimeError):
     """An external program (clang, csmith, ...) is needed and is not installed."""
 
 
-class VerificationFailed(LlmoptError, RuntimeError):
-    """A record whose replay gives another result than the record says."""
-
-
 def unknown(kind: str, name: str, known: Iterable[str], advice: str = "") -> str:
     """Return the message for a name that is not among ``known``: suggestion, then the next step.
 
