@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from llmopt_bench.env import PassOrderEnv
     from llmopt_bench.errors import BudgetSpent, LlmoptError
     from llmopt_bench.features import feature_names
+    from llmopt_bench.isolation import Isolation
     from llmopt_bench.pass_list_env import PassListEnv
     from llmopt_bench.passes import PassList
     from llmopt_bench.program import Program
@@ -35,6 +36,7 @@ _HOME = {
     "Agent": "agent",
     "AgentInfo": "agent",
     "BudgetSpent": "errors",
+    "Isolation": "isolation",
     "LlmoptError": "errors",
     "Meter": "budget",
     "PassList": "passes",
@@ -65,6 +67,7 @@ __all__ = [
     "Agent",
     "AgentInfo",
     "BudgetSpent",
+    "Isolation",
     "LlmoptError",
     "Meter",
     "PassList",

@@ -5,26 +5,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-class Module:
-    """An LLVM module with the compiler that works on it; safe to use from any thread.
+__file__: str
 
-    Modules that come from one another by ``clone`` share an LLVM context and wait for each
-    other; modules from ``read`` and ``extract`` run in parallel. The GIL is released.
-    """
-
-    @staticmethod
-    def read(data: bytes, name: str) -> Module:
-        """Return the module in bitcode or IR text; ``name`` is for messages.
-
-        Raises:
-            BadProgram: LLVM cannot read it, or it is not valid IR.
-        """
-
-    def clone(self) -> Module:
-        """Return a copy on which every pass does what it would do on this one."""
-
-    def extract(self, function: str) -> Module:
-        """Return ``function`` as a module of its own, in a context of its own."""
+class _AnyModule:
+    """What a module in this process and one in a worker have in common."""
 
     def run(self, pipeline: str) -> bool:
         """Run ``opt -passes=PIPELINE``; False when no pass reports a change.
@@ -39,6 +23,12 @@ class Module:
 
     def step(self, pipeline: str, autophase: NDArray[np.int64] | None = None) -> tuple[bool, int]:
         """Run; return changed and instruction count; fill ``autophase``, int64 of shape (56,)."""
+
+    def evaluate(self, pipeline: str, text_size: bool = False) -> int:
+        """Return instructions, or bytes of machine code, of a copy on which a pipeline has run."""
+
+    def reference(self, level: str, text_size: bool = False) -> int:
+        """Return the same of a copy on which ``clang -O<level>`` has run; level as above."""
 
     def bitcode(self) -> bytes: ...
     def text(self) -> str: ...
@@ -62,6 +52,27 @@ class Module:
     def autophase(self, out: NDArray[np.int64], native: bool = False) -> None: ...
     def instcount(self, out: NDArray[np.int64], native: bool = False) -> None: ...
 
+class Module(_AnyModule):
+    """An LLVM module with the compiler that works on it; safe to use from any thread.
+
+    Modules that come from one another by ``clone`` share an LLVM context and wait for each
+    other; modules from ``read`` and ``extract`` run in parallel. The GIL is released.
+    """
+
+    @staticmethod
+    def read(data: bytes, name: str) -> Module:
+        """Return the module in bitcode or IR text; ``name`` is for messages.
+
+        Raises:
+            BadProgram: LLVM cannot read it, or it is not valid IR.
+        """
+
+    def clone(self) -> Module:
+        """Return a copy of the IR, exact but for the analyses that were kept."""
+
+    def extract(self, function: str) -> Module:
+        """Return ``function`` as a module of its own, in a context of its own."""
+
 class Pool:
     """Threads that step many modules at once."""
 
@@ -73,6 +84,55 @@ class Pool:
         autophase: NDArray[np.int64] | None = None,
     ) -> list[tuple[bool, int] | Exception]:
         """Step each module; an entry is the result of ``Module.step`` or the error it raised."""
+
+class ForkServer:
+    """The process that workers are forked from, at the other end of a socket."""
+
+    @staticmethod
+    def connect(socket: int) -> ForkServer:
+        """Take over a socket at whose other end ``serve_forks`` runs."""
+
+    def take(self, memory: int) -> Worker:
+        """Return a worker that nobody uses, with a limit on its memory in bytes (0: none)."""
+
+    def alive(self) -> bool: ...
+    def close(self) -> None:
+        """End the process and its workers."""
+
+class Worker:
+    """A process that holds modules and runs passes on them."""
+
+    @property
+    def pid(self) -> int:
+        """Process number; 0 until it runs."""
+
+    def alive(self) -> bool: ...
+    def worn_out(self) -> bool:
+        """Return whether a new one would have less memory in pieces."""
+
+class RemoteModule(_AnyModule):
+    """An LLVM module that lives in a worker.
+
+    Every method raises ``CompilerCrashed``, ``CompilerKilled``, ``CompilerTimeout`` or
+    ``CompilerOutOfMemory`` when the worker is lost, with all its modules.
+    """
+
+    @staticmethod
+    def read(worker: Worker, data: bytes, name: str, deadline: float) -> RemoteModule:
+        """As ``Module.read``; the deadline, in seconds, is for each later call (0: none)."""
+
+    def clone(self) -> RemoteModule:
+        """As ``Module.clone``, done by the next call."""
+
+def step_all(
+    modules: list[RemoteModule],
+    pipelines: list[str],
+    autophase: NDArray[np.int64] | None = None,
+) -> list[tuple[bool, int] | Exception]:
+    """Step modules of different workers; as ``Pool.step_all``."""
+
+def serve_forks(socket: int, parent: int) -> None:
+    """Make workers as the process ``parent`` asks for them; does not return."""
 
 def autophase_names() -> list[str]: ...
 def instcount_names(native: bool = False) -> list[str]: ...

@@ -9,6 +9,7 @@ from typing import overload
 from llmopt_bench.action_set import ActionSet, make_action_set
 from llmopt_bench.budget import Meter
 from llmopt_bench.episode import EpisodeEnv
+from llmopt_bench.isolation import DEFAULT, Isolation
 from llmopt_bench.observations import make_observation
 from llmopt_bench.passes import PassList, as_pass_list
 from llmopt_bench.program import Program
@@ -52,6 +53,8 @@ class PassOrderEnv(EpisodeEnv):
         budget: The most compilations of an episode; None for no limit.
         max_passes: The most passes of an episode; None for no limit.
         meter: An account to charge in place of one for each episode.
+        isolation: The limits of the worker process in which LLVM works; None to let it work in
+            this process, which then ends where LLVM crashes.
         render_mode: ``ansi``: ``render`` returns the IR text.
 
     Raises:
@@ -85,6 +88,7 @@ class PassOrderEnv(EpisodeEnv):
         budget: int | None = None,
         max_passes: int | None = None,
         meter: Meter | None = None,
+        isolation: Isolation | None = DEFAULT,
         render_mode: str | None = None,
     ) -> None:
         if program is not None and programs is not None:
@@ -104,6 +108,7 @@ class PassOrderEnv(EpisodeEnv):
             budget=budget,
             max_passes=max_passes,
             meter=meter,
+            isolation=isolation,
         )
         self.render_mode = render_mode
 
@@ -124,15 +129,14 @@ class PassOrderEnv(EpisodeEnv):
 
         Args:
             pass_lists: One pass list (or its text) gives an int; a sequence of them gives a list.
-            here: Start from the module as it is now, in place of the unoptimised program. Quicker
-                where many lists begin alike, but not always the same as the whole list at once:
-                the analyses of a copy start anew, and some passes do more where an analysis is
-                there already.
+            here: Go on from the module as it is now: the same as this episode's list and then
+                the given one, run at once.
 
         Raises:
             BudgetSpent: The budget does not hold that many; nothing was compiled or charged.
             UnknownPass: A list cannot be read; nothing was compiled or charged.
-            CompilerError: LLVM reported an error; all lists are charged.
+            CompilerError: LLVM reported an error, crashed, or passed a limit; all lists are
+                charged.
         """
         session = self._require_program()
         if isinstance(pass_lists, str | PassList):
@@ -148,7 +152,7 @@ class PassOrderEnv(EpisodeEnv):
         twin.__dict__.update(self.__dict__)
         twin._np_random = copy.deepcopy(self._np_random)
         twin._session = session.clone()
-        twin._sessions = SessionCache(self.metric, self.action_set)
+        twin._sessions = SessionCache(self.metric, self.action_set, self._isolation)
         twin._own_account = False
         twin._actions = list(self._actions)
         return twin

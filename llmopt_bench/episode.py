@@ -9,10 +9,10 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 
-from llmopt_bench import _core
 from llmopt_bench.action_set import ActionSet
 from llmopt_bench.budget import Meter
-from llmopt_bench.errors import CompilerError
+from llmopt_bench.errors import CompilerError, LlmoptError
+from llmopt_bench.isolation import Isolation
 from llmopt_bench.observations import Features, Observation
 from llmopt_bench.passes import PassList
 from llmopt_bench.program import Program
@@ -36,6 +36,7 @@ class EpisodeEnv(gym.Env[Any, Any]):
         budget: The most compilations of an episode, if there is no ``meter``.
         max_passes: The most passes of an episode.
         meter: The account of all episodes.
+        isolation: The limits of the compiler.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class EpisodeEnv(gym.Env[Any, Any]):
         budget: int | None,
         max_passes: int | None,
         meter: Meter | None,
+        isolation: Isolation | None,
     ) -> None:
         self.action_set = action_set
         self.metric = metric
@@ -60,7 +62,8 @@ class EpisodeEnv(gym.Env[Any, Any]):
         self._observation = observation
         self._compute = observation.compute
         self._reward = reward
-        self._sessions = SessionCache(metric, action_set)
+        self._isolation = isolation
+        self._sessions = SessionCache(metric, action_set, isolation)
         self._pipelines = action_set.pipelines
         self._stop = len(action_set)
         self.action_space: spaces.Space[Any] = spaces.Discrete(self._stop + 1)
@@ -106,16 +109,17 @@ class EpisodeEnv(gym.Env[Any, Any]):
             return self.finish_step(None)
         features = np.empty(56, dtype=np.int64) if self._observation.needs_autophase else None
         try:
-            return self.finish_step(job[0].step(job[1], features), features)
+            result = self._session.step(job, features)  # type: ignore[union-attr]
         except CompilerError as error:
             return self.finish_step(error)
+        return self.finish_step(result, features)
 
     # A step in two halves, so that the vector environment can run the passes of many at once. The
     # caches are full of LLVM's data when a pass is done, so every line here costs several times
     # what it costs in a loop of its own.
 
-    def begin_step(self, action: Any) -> tuple[_core.Module, str] | None:
-        """Charge and note an action; return the module and the pipeline to run on it.
+    def begin_step(self, action: Any) -> str | None:
+        """Charge and note an action; return the pipeline to run.
 
         None when there is nothing to run: the action was stop, or the budget is spent.
         """
@@ -131,14 +135,14 @@ class EpisodeEnv(gym.Env[Any, Any]):
         pipeline = self._pipelines[number]
         self._actions.append(number)
         self._text = f"{self._text},{pipeline}" if self._text else pipeline
-        return self._session.writable_module(), pipeline  # type: ignore[union-attr]
+        return pipeline
 
     def finish_step(
         self,
         result: tuple[bool, int] | CompilerError | None,
         features: Features | None = None,
     ) -> Step:
-        """Return what ``step`` returns, from what the module's run gave."""
+        """Return what ``step`` returns, from what the session's step gave."""
         if not isinstance(result, tuple):
             return self._finish_without_run(result)
         changed, self._count = result
@@ -152,10 +156,10 @@ class EpisodeEnv(gym.Env[Any, Any]):
     def _finish_without_run(self, result: CompilerError | None) -> Step:
         self._running = False
         if result is not None:
-            # The state before the failed pass is what counts.
-            self._replay(self._actions[:-1])
-            self._running = True
-            return self.answer_error(str(result))
+            # The session is where it was before the failed pass, and so is the episode.
+            actions, self._actions, self._text = self._actions[:-1], [], ""
+            self._note(actions)
+            return self._end_with(result, reward=0.0)
         stopped = self._last == self._stop
         return self._observe(self._features()), 0.0, stopped, not stopped, self._info(False)
 
@@ -166,23 +170,21 @@ class EpisodeEnv(gym.Env[Any, Any]):
             CompilerError: LLVM reported an error; the episode goes on where it was.
         """
         session = self._require_episode()
-        earlier = list(self._actions)
-        try:
-            changed = session.apply(passes)
-        except CompilerError:
-            self._replay(earlier)
-            raise
+        changed = session.apply(passes)
         self._note([self.action_set.index(name) for name in passes])
         self._count = session.instruction_count
         self._running = False
         return self._observe(self._features()), self._earn(), True, False, self._info(changed)
 
-    def answer_error(self, error: str, reward: float = 0.0) -> Step:
+    def answer_error(self, error: LlmoptError, reward: float = 0.0) -> Step:
         """End the episode with an error in ``info``; the module is as it was before."""
         self._require_episode()
+        return self._end_with(error, reward)
+
+    def _end_with(self, error: LlmoptError, reward: float) -> Step:
         self._running = False
         info = self._info(changed=False)
-        info["error"] = error
+        info["error"] = f"{type(error).__name__}: {error}"
         return self._observe(self._features()), reward, True, False, info
 
     @property

@@ -50,6 +50,22 @@ class InvalidModule(CompilerError):
     """The module that a pass list produced does not pass LLVM's verifier."""
 
 
+class CompilerCrashed(CompilerError):
+    """LLVM crashed, or ended its process, while it worked in a worker process."""
+
+
+class CompilerKilled(CompilerCrashed):
+    """A worker process was killed from outside, more than once for the same work."""
+
+
+class CompilerTimeout(CompilerError):
+    """LLVM was not done within the deadline."""
+
+
+class CompilerOutOfMemory(CompilerError):
+    """LLVM wanted more memory than the limit."""
+
+
 class BudgetSpent(LlmoptError, RuntimeError):
     """The agent asked for more compilations than its budget holds."""
 

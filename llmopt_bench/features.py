@@ -16,8 +16,9 @@ from numpy.typing import NDArray
 
 from llmopt_bench import _core
 from llmopt_bench.errors import UnknownName, unknown
+from llmopt_bench.isolation import Module
 
-_Fill = Callable[[_core.Module, NDArray[np.int64]], None]
+_Fill = Callable[[Module, NDArray[np.int64]], None]
 
 _FILL: dict[str, _Fill] = {
     "autophase": lambda module, out: module.autophase(out),
@@ -53,7 +54,7 @@ def feature_names(name: str) -> tuple[str, ...]:
     return tuple(_NAMES[name]())
 
 
-def compute_features(module: _core.Module, name: str) -> NDArray[np.int64]:
+def compute_features(module: Module, name: str) -> NDArray[np.int64]:
     """Return the feature vector ``name`` of a module: int64 of shape (len(feature_names(name)),).
 
     Raises:

@@ -13,7 +13,7 @@ from gymnasium import spaces
 from numpy.typing import NDArray
 
 from llmopt_bench.errors import UnknownName, unknown
-from llmopt_bench.features import compute_features, feature_names, feature_sets
+from llmopt_bench.features import feature_names, feature_sets
 from llmopt_bench.session import Session
 
 _MAX_COUNT = np.iinfo(np.int64).max
@@ -107,7 +107,7 @@ def _make_one(name: str, actions: int, max_passes: int | None) -> Observation:
     if name in feature_sets():
         return Observation(
             _counts(len(feature_names(name))),
-            lambda session, *state: compute_features(session.module, name),
+            lambda session, *state: session.features(name),
         )
     if name == "instruction_count":
         return Observation(

@@ -92,4 +92,4 @@ class PassListEnv(PassOrderEnv):
         try:
             return self.answer(PassList.parse(action, self.action_set))
         except (UnknownPass, CompilerError) as error:
-            return self.answer_error(str(error), self.error_reward)
+            return self.answer_error(error, self.error_reward)

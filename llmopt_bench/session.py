@@ -3,20 +3,31 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
-from llmopt_bench import _core
 from llmopt_bench.action_set import ActionSet, make_action_set
 from llmopt_bench.datasets import load_program
-from llmopt_bench.errors import UnknownName, unknown
+from llmopt_bench.errors import (
+    CompilerCrashed,
+    CompilerError,
+    CompilerKilled,
+    CompilerOutOfMemory,
+    CompilerTimeout,
+    UnknownName,
+    unknown,
+)
 from llmopt_bench.features import compute_features
+from llmopt_bench.isolation import DEFAULT, Host, Isolation, Module, surviving_kills
 from llmopt_bench.passes import PassList, as_pass_list
 from llmopt_bench.program import Program
 from llmopt_bench.task import METRICS
+
+_T = TypeVar("_T")
 
 LEVELS = ("O0", "O1", "O2", "O3", "Os", "Oz")
 """The optimization levels of clang that ``Session.reference`` knows."""
@@ -31,19 +42,26 @@ class Session:
     """The compiler at work on one program.
 
     A pass list means what one run of ``opt -passes=LIST`` means: analyses are kept from one pass
-    to the next, as there. Sessions are independent of each other and may run in parallel
-    threads, except that a session and its clones wait for one another.
+    to the next, as there. LLVM works in a process of its own: when it crashes, hangs or takes too
+    much memory, the call raises and the session is where it was before. Sessions are independent
+    of each other and may run in parallel threads, except that a session and its clones wait for
+    one another.
 
     Args:
         program: A program, or the URI or path of one.
         metric: What ``evaluate`` returns: ``instruction_count`` or ``text_size``.
         action_set: The actions that ``apply`` and ``evaluate`` know by name; ``passes-v1`` if
             None.
+        isolation: The limits of the worker process; None to let LLVM work in this process, which
+            then ends where LLVM crashes; a ``Host`` to share its worker.
 
     Raises:
         BadProgram: LLVM cannot read the program.
         UnknownName: There is no such metric.
         UnknownProgram: There is no such program.
+
+    Every method that needs LLVM raises ``CompilerCrashed``, ``CompilerTimeout`` or
+    ``CompilerOutOfMemory`` for what these names say.
     """
 
     def __init__(
@@ -52,31 +70,23 @@ class Session:
         *,
         metric: str = "instruction_count",
         action_set: ActionSet | None = None,
+        isolation: Isolation | Host | None = DEFAULT,
     ) -> None:
         self.program = program if isinstance(program, Program) else load_program(str(program))
         self.metric = check_metric(metric)
         self.action_set = make_action_set() if action_set is None else action_set
-        self._pristine = _core.Module.read(self.program.bitcode, self.program.uri)
+        self._host = isolation if isinstance(isolation, Host) else Host(isolation)
         self._initial: dict[str, int] = {}
-        # None while nothing was applied: reset and clone then cost nothing, and the copy is made
-        # by the first pass.
-        self._module: _core.Module | None = None
-
-    @property
-    def module(self) -> _core.Module:
-        """The module as it is now, for reading; ``writable_module`` is the one to change."""
-        return self._pristine if self._module is None else self._module
-
-    def writable_module(self) -> _core.Module:
-        """Return the module of this session alone, which passes may change."""
-        if self._module is None:
-            self._module = self._pristine.clone()
-        return self._module
+        # The pipelines that made the state, each as it was run. They are the truth: modules are
+        # copies that are made of them when needed, and made again where a worker was lost.
+        self._log: list[str] = []
+        self._changed: Module | None = None
+        self._unoptimised: Module | None = self._host.read(self.program.bitcode, self.program.uri)
 
     @property
     def instruction_count(self) -> int:
         """IR instructions of the module as it is now."""
-        return self.module.instruction_count()
+        return self._ask(lambda module: module.instruction_count())
 
     @property
     def text_size(self) -> int:
@@ -85,17 +95,18 @@ class Session:
         Raises:
             CompilerError: The module's target is not x86-64.
         """
-        return self.module.text_size()
+        return self._ask(lambda module: module.text_size())
 
     def measure(self, metric: str | None = None) -> int:
         """Return a metric of the module as it is now; the session's own if None."""
-        return measure(self.module, self.metric if metric is None else metric)
+        metric = self.metric if metric is None else metric
+        return self._ask(lambda module: _measure(module, metric))
 
     def initial(self, metric: str | None = None) -> int:
         """Return a metric of the unoptimised program; the session's own metric if None."""
         metric = self.metric if metric is None else metric
         if metric not in self._initial:
-            self._initial[metric] = measure(self._pristine, metric)
+            self._initial[metric] = self._try(lambda: _measure(self._pristine(), metric))
         return self._initial[metric]
 
     def reference(self, level: str = "Oz", metric: str | None = None) -> int:
@@ -116,9 +127,8 @@ class Session:
             return self.initial(metric)
         key = (self.program.sha256, level, metric)
         if key not in _references:
-            module = self._pristine.clone()
-            module.run_clang(level[1:])
-            _references[key] = measure(module, metric)
+            text_size = check_metric(metric) == "text_size"
+            _references[key] = self._try(lambda: self._pristine().reference(level[1:], text_size))
             if len(_references) > _MAX_REFERENCES:
                 _references.popitem(last=False)
         return _references[key]
@@ -135,12 +145,32 @@ class Session:
 
         Raises:
             UnknownPass: It is neither an action nor a pipeline; nothing has run.
-            CompilerError: LLVM reported an error.
+            CompilerError: LLVM reported an error; the module is as it was before.
         """
         text = str(passes)
         if isinstance(passes, str) and passes in self.action_set:
             text = self.action_set.pipeline_of(passes)
-        return self.writable_module().run(text)
+        return self.step(text)[0]
+
+    def step(self, pipeline: str, autophase: NDArray[np.int64] | None = None) -> tuple[bool, int]:
+        """Run a pipeline as ``opt -passes=`` takes it; the quick way for environments.
+
+        Args:
+            pipeline: The pipeline.
+            autophase: Filled with the features of the result: int64 of shape (56,).
+
+        Returns:
+            What ``apply`` returns, and the instruction count.
+
+        Raises:
+            UnknownPass, CompilerError: As ``apply``.
+        """
+        result: tuple[bool, int] | CompilerError
+        try:
+            result = self.writable_module().step(pipeline, autophase)
+        except CompilerError as error:
+            result = error
+        return self.finish_step(result, pipeline, autophase)
 
     def evaluate(
         self,
@@ -156,7 +186,7 @@ class Session:
         Args:
             pass_lists: Pass lists, texts of pass lists, or iterables of action names.
             metric: The session's own if None.
-            here: Start from the module as it is now; see ``PassOrderEnv.evaluate``.
+            here: Go on from the module as it is now.
 
         Raises:
             UnknownPass: A list cannot be read; nothing has run.
@@ -165,30 +195,34 @@ class Session:
         if isinstance(pass_lists, str | PassList):
             raise TypeError("expected a sequence of pass lists, got one. Write [pass_list].")
         lists = [as_pass_list(given, self.action_set) for given in pass_lists]
-        start = self.module if here else self._pristine
-        return [_evaluate(start, passes, metric or self.metric) for passes in lists]
+        metric = self.metric if metric is None else metric
+        before = self._log if here else []
+        return [self._evaluate(before, passes.text, metric) for passes in lists]
 
     def features(self, name: str = "autophase") -> NDArray[np.int64]:
         """Return a feature vector of the module as it is now; see ``feature_names``."""
-        return compute_features(self.module, name)
+        return self._ask(lambda module: compute_features(module, name))
 
     def reset(self) -> None:
         """Go back to the unoptimised program."""
-        self._module = None
+        self._log = []
+        self._changed = None
 
     def clone(self) -> Session:
         """Return a session in the same state, which goes on by itself.
 
-        Its module is an exact copy; its analyses start anew.
+        Costs nothing at once; when the clone is first used, it runs the passes of this session
+        again. A copy of the IR would not do: passes also see the analyses that are kept.
         """
         twin = object.__new__(Session)
         twin.__dict__.update(self.__dict__)
-        twin._module = None if self._module is None else self._module.clone()
+        twin._log = list(self._log)
+        twin._changed = None
         return twin
 
     def bitcode(self) -> bytes:
         """Return the module as it is now as bitcode, with the order of use lists."""
-        return self.module.bitcode()
+        return self._ask(lambda module: module.bitcode())
 
     def ir(self, normalized: bool = False) -> str:
         """Return the module as it is now as IR text.
@@ -197,11 +231,13 @@ class Session:
             normalized: As arXiv 2309.07062 feeds it to a model: without comments, metadata and
                 attributes, and with white space reduced.
         """
-        return self.module.normalized_text() if normalized else self.module.text()
+        if normalized:
+            return self._ask(lambda module: module.normalized_text())
+        return self._ask(lambda module: module.text())
 
     def content_hash(self) -> str:
         """Return the hex SHA-256 of the code, free of value names, debug info, file and path."""
-        return self.module.content_hash()
+        return self._ask(lambda module: module.content_hash())
 
     def verify(self) -> None:
         """Run LLVM's verifier on the module as it is now.
@@ -209,25 +245,84 @@ class Session:
         Raises:
             InvalidModule: The verifier complains.
         """
-        self.module.verify()
+        self._ask(lambda module: module.verify())
 
     def external_definitions(self) -> list[str]:
         """Return the sorted names of definitions that other modules can see."""
-        return self.module.external_definitions()
+        return self._ask(lambda module: module.external_definitions())
 
     def __repr__(self) -> str:
-        state = "unoptimised" if self._module is None else "changed"
-        return f"<Session {self.program.uri} {state} {self.instruction_count} instructions>"
+        state = f"after {len(self._log)} pipelines" if self._log else "unoptimised"
+        return f"<Session {self.program.uri} {state}>"
+
+    def writable_module(self) -> Module:
+        """Return the module of this session alone, made anew where it was lost."""
+        if self._changed is None:
+            module = self._pristine().clone()
+            for pipeline in self._log:
+                module.run(pipeline)
+            self._changed = module
+        return self._changed
+
+    def finish_step(
+        self,
+        result: tuple[bool, int] | CompilerError,
+        pipeline: str,
+        autophase: NDArray[np.int64] | None,
+    ) -> tuple[bool, int]:
+        """Take note of what a step of ``writable_module`` gave; the second half of ``step``.
+
+        Raises:
+            CompilerError: The one that is given, unless the worker was only killed from outside;
+                then the step is done again.
+        """
+        if isinstance(result, CompilerError):
+            self._lose(result)
+            if not isinstance(result, CompilerKilled):
+                raise result
+            result = self._try(lambda: self.writable_module().step(pipeline, autophase))
+        self._log.append(pipeline)
+        return result
+
+    def _ask(self, question: Callable[[Module], _T]) -> _T:
+        return self._try(
+            lambda: question(self.writable_module() if self._log else self._pristine())
+        )
+
+    def _evaluate(self, before: Sequence[str], pipeline: str, metric: str) -> int:
+        text_size = check_metric(metric) == "text_size"
+        if not before:
+            return self._try(lambda: self._pristine().evaluate(pipeline, text_size))
+        trial = self.clone()
+        trial._log = list(before)
+        trial.step(pipeline)
+        return trial.measure(metric)
+
+    def _pristine(self) -> Module:
+        if self._unoptimised is None:
+            self._unoptimised = self._host.read(self.program.bitcode, self.program.uri)
+        return self._unoptimised
+
+    def _try(self, call: Callable[[], _T]) -> _T:
+        """Return what ``call`` returns; on an error of the compiler go back first."""
+
+        def attempt() -> _T:
+            try:
+                return call()
+            except CompilerError as error:
+                self._lose(error)
+                raise
+
+        return surviving_kills(attempt)
+
+    def _lose(self, error: CompilerError) -> None:
+        """Forget the modules that an error has spoilt."""
+        self._changed = None
+        if isinstance(error, CompilerCrashed | CompilerTimeout | CompilerOutOfMemory):
+            self._unoptimised = None
 
 
-def _evaluate(start: _core.Module, passes: PassList, metric: str) -> int:
-    module = start.clone()
-    module.run(passes.text)
-    return measure(module, metric)
-
-
-def measure(module: _core.Module, metric: str) -> int:
-    """Return a metric of a module: instructions, or bytes of machine code."""
+def _measure(module: Module, metric: str) -> int:
     if check_metric(metric) == "text_size":
         return module.text_size()
     return module.instruction_count()

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from llmopt_bench.action_set import ActionSet
 from llmopt_bench.datasets import load_program
+from llmopt_bench.isolation import Host, Isolation
 from llmopt_bench.program import Program
 from llmopt_bench.session import Session
 
@@ -24,9 +25,11 @@ class SessionCache:
     Args:
         metric: The metric of the sessions.
         action_set: The action set of the sessions.
+        isolation: The limits of the worker that the sessions share; None for this process.
     """
 
-    def __init__(self, metric: str, action_set: ActionSet) -> None:
+    def __init__(self, metric: str, action_set: ActionSet, isolation: Isolation | None) -> None:
+        self._host = Host(isolation)
         self._metric = metric
         self._action_set = action_set
         self._sessions: OrderedDict[str, Session] = OrderedDict()
@@ -56,7 +59,9 @@ class SessionCache:
     def _read(self, key: str, program: Program | str) -> Session:
         if isinstance(program, str):
             program = load_program(program)
-        session = Session(program, metric=self._metric, action_set=self._action_set)
+        session = Session(
+            program, metric=self._metric, action_set=self._action_set, isolation=self._host
+        )
         self._sessions[key] = session
         self._episodes[key] = 0
         if len(self._sessions) > _CAPACITY:

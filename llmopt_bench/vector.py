@@ -1,4 +1,4 @@
-"""The vector environment: many ``PassOrder-v0`` that step in parallel threads of the core."""
+"""The vector environment: many ``PassOrder-v0`` that step in parallel."""
 
 from __future__ import annotations
 
@@ -12,14 +12,13 @@ from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space, concatenate, create_empty_array
 from numpy.typing import NDArray
 
-from llmopt_bench import _core
 from llmopt_bench.env import PassOrderEnv
 from llmopt_bench.episode import Step
-from llmopt_bench.errors import CompilerError
+from llmopt_bench.lockstep import Lockstep
 
 
 class PassOrderVectorEnv(VectorEnv[Any, Any, Any]):
-    """Steps ``num_envs`` environments at once, passes in parallel threads without the GIL.
+    """Steps ``num_envs`` environments at once, each in its worker process.
 
     Autoreset is next-step, Gymnasium's default: the step after an episode's end resets that
     environment, ignores its action and gives reward 0.
@@ -29,7 +28,8 @@ class PassOrderVectorEnv(VectorEnv[Any, Any, Any]):
 
     Args:
         num_envs: How many environments.
-        threads: How many threads; the number of available cores, at most ``num_envs``, if None.
+        threads: Without isolation, how many threads; the number of available cores, at most
+            ``num_envs``, if None.
         **options: As for ``PassOrderEnv``; each environment draws its own programs. A ``meter``
             is shared by all.
     """
@@ -50,7 +50,7 @@ class PassOrderVectorEnv(VectorEnv[Any, Any, Any]):
         self.action_space = batch_space(self.single_action_space, num_envs)
         self.observation_space = batch_space(self.single_observation_space, num_envs)
         cores = len(os.sched_getaffinity(0))
-        self._pool = _core.Pool(min(threads or cores, num_envs))
+        self._lockstep = Lockstep(min(threads or cores, num_envs))
         self._to_reset = np.ones(num_envs, dtype=np.bool_)
         self._needs_autophase = first.needs_autophase
 
@@ -110,7 +110,7 @@ class PassOrderVectorEnv(VectorEnv[Any, Any, Any]):
 
     def _run(self, actions: NDArray[Any]) -> list[Step]:
         steps: dict[int, Step] = {}
-        jobs: dict[int, tuple[_core.Module, str]] = {}
+        jobs: dict[int, str] = {}
         for number, env in enumerate(self.envs):
             if self._to_reset[number]:
                 observation, info = env.reset()
@@ -122,19 +122,16 @@ class PassOrderVectorEnv(VectorEnv[Any, Any, Any]):
         steps |= self._run_jobs(jobs)
         return [steps[number] for number in range(self.num_envs)]
 
-    def _run_jobs(self, jobs: dict[int, tuple[_core.Module, str]]) -> dict[int, Step]:
+    def _run_jobs(self, jobs: dict[int, str]) -> dict[int, Step]:
         features = np.empty((len(jobs), 56), dtype=np.int64) if self._needs_autophase else None
-        modules = [module for module, _ in jobs.values()]
-        pipelines = [pipeline for _, pipeline in jobs.values()]
-        results = self._pool.step_all(modules, pipelines, features)
-        steps = {}
-        for row, (number, result) in enumerate(zip(jobs, results, strict=True)):
-            if isinstance(result, Exception) and not isinstance(result, CompilerError):
-                raise result
-            steps[number] = self.envs[number].finish_step(
-                result, None if features is None else features[row]
+        sessions = [self.envs[number].session for number in jobs]
+        results = self._lockstep.step(sessions, list(jobs.values()), features)
+        return {
+            number: self.envs[number].finish_step(result, None if features is None else row)
+            for number, result, row in zip(
+                jobs, results, features if features is not None else results, strict=True
             )
-        return steps
+        }
 
     def _check(self, actions: Any) -> None:
         if len(actions) != self.num_envs:

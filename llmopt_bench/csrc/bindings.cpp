@@ -1,10 +1,13 @@
 // Python's view of the core: types in, types out, errors mapped. No logic here.
+#include "isolation/remote_module.h"
+#include "isolation/serve.h"
 #include "module.h"
 #include "pool.h"
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 #include <nanobind/stl/optional.h>
+#include <nanobind/stl/shared_ptr.h>
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
@@ -15,8 +18,11 @@ namespace nb = nanobind;
 using namespace nb::literals;
 using llmopt::CoreError;
 using llmopt::ErrorKind;
+using llmopt::ForkServer;
 using llmopt::Module;
 using llmopt::Pool;
+using llmopt::RemoteModule;
+using llmopt::Worker;
 using Matrix = nb::ndarray<int64_t, nb::numpy, nb::ndim<2>, nb::c_contig, nb::device::cpu>;
 using Vector = nb::ndarray<int64_t, nb::numpy, nb::ndim<1>, nb::c_contig, nb::device::cpu>;
 
@@ -28,6 +34,10 @@ const char *errorClass(ErrorKind kind) {
   case ErrorKind::UnknownPass: return "UnknownPass";
   case ErrorKind::CompilerError: return "CompilerError";
   case ErrorKind::InvalidModule: return "InvalidModule";
+  case ErrorKind::CompilerCrashed: return "CompilerCrashed";
+  case ErrorKind::CompilerKilled: return "CompilerKilled";
+  case ErrorKind::CompilerTimeout: return "CompilerTimeout";
+  case ErrorKind::CompilerOutOfMemory: return "CompilerOutOfMemory";
   }
   return "LlmoptError";
 }
@@ -45,7 +55,15 @@ void translate(const std::exception_ptr &pointer, void *) {
   } catch (const CoreError &error) {
     const nb::object value = makeError(error);
     PyErr_SetObject(reinterpret_cast<PyObject *>(Py_TYPE(value.ptr())), value.ptr());
+  } catch (const llmopt::Interrupted &) {
+    // What a signal handler raised is set already.
   }
+}
+
+// Lets Ctrl-C end the wait for a worker.
+bool interrupted() {
+  nb::gil_scoped_acquire acquire;
+  return PyErr_CheckSignals() != 0;
 }
 
 std::unique_ptr<Module> readModule(nb::bytes data, const std::string &name) {
@@ -55,7 +73,14 @@ std::unique_ptr<Module> readModule(nb::bytes data, const std::string &name) {
   return Module::read(view, name);
 }
 
-nb::bytes bitcode(Module &module) {
+std::unique_ptr<RemoteModule> readRemote(std::shared_ptr<Worker> worker, nb::bytes data,
+                                         const std::string &name, double deadline) {
+  const std::string_view view(data.c_str(), data.size());
+  nb::gil_scoped_release release;
+  return RemoteModule::read(std::move(worker), view, name, deadline);
+}
+
+template <typename M> nb::bytes bitcode(M &module) {
   std::string data;
   {
     nb::gil_scoped_release release;
@@ -71,17 +96,20 @@ void checkSize(const Vector &out, size_t size) {
                               .c_str());
 }
 
-void autophase(Module &module, Vector out, bool native) {
+template <typename M> void autophase(M &module, Vector out, bool native) {
   checkSize(out, llmopt::AutophaseSize);
+  nb::gil_scoped_release release;
   module.autophase(out.data(), native);
 }
 
-void instcount(Module &module, Vector out, bool native) {
+template <typename M> void instcount(M &module, Vector out, bool native) {
   checkSize(out, llmopt::instcountNames(native).size());
+  nb::gil_scoped_release release;
   module.instcount(out.data(), native);
 }
 
-nb::tuple step(Module &module, const std::string &pipeline, std::optional<Vector> autophase) {
+template <typename M>
+nb::tuple step(M &module, const std::string &pipeline, std::optional<Vector> autophase) {
   if (autophase)
     checkSize(*autophase, llmopt::AutophaseSize);
   int64_t *const out = autophase ? autophase->data() : nullptr;
@@ -94,8 +122,9 @@ nb::tuple step(Module &module, const std::string &pipeline, std::optional<Vector
 }
 
 // One step of many modules at once. Gives, for each, what step gives, or the error it raises.
-nb::list stepAll(Pool &pool, const std::vector<Module *> &modules,
-                 const std::vector<std::string> &pipelines, std::optional<Matrix> autophase) {
+template <typename M, typename Run>
+nb::list stepEach(const std::vector<M *> &modules, const std::vector<std::string> &pipelines,
+                  std::optional<Matrix> autophase, const Run &run) {
   const size_t count = modules.size();
   if (pipelines.size() != count ||
       (autophase && (autophase->shape(0) != count || autophase->shape(1) != llmopt::AutophaseSize)))
@@ -105,14 +134,7 @@ nb::list stepAll(Pool &pool, const std::vector<Module *> &modules,
   std::vector<std::optional<CoreError>> errors(count);
   {
     nb::gil_scoped_release release;
-    pool.forEach(count, [&](size_t i) {
-      try {
-        results[i] =
-            modules[i]->step(pipelines[i], rows ? rows + i * llmopt::AutophaseSize : nullptr);
-      } catch (const CoreError &error) {
-        errors[i].emplace(error);
-      }
-    });
+    run(rows, results, errors);
   }
   nb::list out;
   for (size_t i = 0; i < count; ++i)
@@ -121,6 +143,28 @@ nb::list stepAll(Pool &pool, const std::vector<Module *> &modules,
     else
       out.append(nb::make_tuple(results[i].changed, results[i].instructionCount));
   return out;
+}
+
+nb::list stepAll(Pool &pool, const std::vector<Module *> &modules,
+                 const std::vector<std::string> &pipelines, std::optional<Matrix> autophase) {
+  return stepEach(modules, pipelines, autophase, [&](int64_t *rows, auto &results, auto &errors) {
+    pool.forEach(modules.size(), [&](size_t i) {
+      try {
+        results[i] =
+            modules[i]->step(pipelines[i], rows ? rows + i * llmopt::AutophaseSize : nullptr);
+      } catch (const CoreError &error) {
+        errors[i].emplace(error);
+      }
+    });
+  });
+}
+
+nb::list stepAllRemote(const std::vector<RemoteModule *> &modules,
+                       const std::vector<std::string> &pipelines,
+                       std::optional<Matrix> autophase) {
+  return stepEach(modules, pipelines, autophase, [&](int64_t *rows, auto &results, auto &errors) {
+    llmopt::stepAll(modules, pipelines, rows, results, errors);
+  });
 }
 
 nb::dict buildInfo() {
@@ -134,6 +178,50 @@ nb::dict buildInfo() {
   return info;
 }
 
+// What a module in this process and one in a worker have in common.
+template <typename M> void defineMethods(nb::class_<M> &type) {
+  const auto unlocked = nb::call_guard<nb::gil_scoped_release>();
+  type.def("clone", &M::clone, unlocked)
+      .def("run", &M::run, "pipeline"_a, unlocked)
+      .def("run_clang", &M::runClang, "level"_a, unlocked)
+      .def("step", &step<M>, "pipeline"_a, "autophase"_a = nb::none())
+      .def("evaluate", &M::evaluate, "pipeline"_a, "text_size"_a = false, unlocked)
+      .def("reference", &M::reference, "level"_a, "text_size"_a = false, unlocked)
+      .def("bitcode", &bitcode<M>)
+      .def("text", &M::text, unlocked)
+      .def("normalized_text", &M::normalizedText, unlocked)
+      .def("content_hash", &M::contentHash, unlocked)
+      .def("verify", &M::verify, unlocked)
+      .def("instruction_count", &M::instructionCount, unlocked)
+      .def("text_size", &M::textSize, unlocked)
+      .def("functions", &M::functions, unlocked)
+      .def("external_definitions", &M::externalDefinitions, unlocked)
+      .def("autophase", &autophase<M>, "out"_a, "native"_a = false)
+      .def("instcount", &instcount<M>, "out"_a, "native"_a = false);
+}
+
+void defineIsolation(nb::module_ &m) {
+  const auto unlocked = nb::call_guard<nb::gil_scoped_release>();
+  llmopt::interruptionHook = interrupted;
+
+  nb::class_<ForkServer>(m, "ForkServer", "The process that workers are forked from.")
+      .def_static("connect", [](int socket) { return std::make_shared<ForkServer>(socket); },
+                  "socket"_a)
+      .def("take", &ForkServer::take, "memory"_a, unlocked)
+      .def("alive", &ForkServer::alive)
+      .def("close", &ForkServer::close);
+  nb::class_<Worker>(m, "Worker", "A process that holds modules and runs passes on them.")
+      .def("alive", &Worker::alive)
+      .def("worn_out", &Worker::wornOut)
+      .def_prop_ro("pid", &Worker::pid);
+  nb::class_<RemoteModule> remote(m, "RemoteModule", "An LLVM module that lives in a worker.");
+  remote.def_static("read", &readRemote, "worker"_a, "data"_a, "name"_a, "deadline"_a);
+  defineMethods(remote);
+
+  m.def("step_all", &stepAllRemote, "modules"_a, "pipelines"_a, "autophase"_a = nb::none());
+  m.def("serve_forks", &llmopt::serveForks, "socket"_a, "parent"_a);
+}
+
 } // namespace
 
 NB_MODULE(_core, m) {
@@ -141,28 +229,16 @@ NB_MODULE(_core, m) {
   nb::register_exception_translator(translate);
   const auto unlocked = nb::call_guard<nb::gil_scoped_release>();
 
-  nb::class_<Module>(m, "Module", "An LLVM module. Safe to use from any thread.")
-      .def_static("read", &readModule, "data"_a, "name"_a)
-      .def("clone", &Module::clone, unlocked)
-      .def("extract", &Module::extract, "function"_a, unlocked)
-      .def("run", &Module::run, "pipeline"_a, unlocked)
-      .def("run_clang", &Module::runClang, "level"_a, unlocked)
-      .def("step", &step, "pipeline"_a, "autophase"_a = nb::none())
-      .def("bitcode", &bitcode)
-      .def("text", &Module::text, unlocked)
-      .def("normalized_text", &Module::normalizedText, unlocked)
-      .def("content_hash", &Module::contentHash, unlocked)
-      .def("verify", &Module::verify, unlocked)
-      .def("instruction_count", &Module::instructionCount, unlocked)
-      .def("text_size", &Module::textSize, unlocked)
-      .def("functions", &Module::functions, unlocked)
-      .def("external_definitions", &Module::externalDefinitions, unlocked)
-      .def("autophase", &autophase, "out"_a, "native"_a = false)
-      .def("instcount", &instcount, "out"_a, "native"_a = false);
+  nb::class_<Module> module(m, "Module", "An LLVM module. Safe to use from any thread.");
+  module.def_static("read", &readModule, "data"_a, "name"_a)
+      .def("extract", &Module::extract, "function"_a, unlocked);
+  defineMethods(module);
 
   nb::class_<Pool>(m, "Pool", "Threads that run passes on many modules at once.")
       .def(nb::init<size_t>(), "threads"_a)
       .def("step_all", &stepAll, "modules"_a, "pipelines"_a, "autophase"_a = nb::none());
+
+  defineIsolation(m);
 
   m.def("autophase_names", &llmopt::autophaseNames);
   m.def("instcount_names", &llmopt::instcountNames, "native"_a = false);

@@ -13,6 +13,7 @@
 #include "llvm/Support/raw_ostream.h"
 #include "llvm/Target/TargetOptions.h"
 
+#include <algorithm>
 #include <map>
 
 using namespace llvm;
@@ -85,13 +86,27 @@ std::string withoutFixpointCheck(const std::string &pipeline) {
   return out.append(pipeline, copied);
 }
 
+char *passNote = nullptr;
+size_t passNoteSize = 0;
+
 } // namespace
+
+void notePassesIn(char *where, size_t size) {
+  passNote = where;
+  passNoteSize = size;
+}
 
 Compiler::Compiler() {
   initializeTargetOnce();
   context.setDiagnosticHandler(std::make_unique<CollectErrors>(diagnostics), true);
   callbacks.registerShouldRunOptionalPassCallback(
       [](StringRef, Any ir) { return mayRunOn(ir); });
+  if (passNote)
+    callbacks.registerBeforeNonSkippedPassCallback([](StringRef name, Any) {
+      const size_t size = std::min(name.size(), passNoteSize - 1);
+      std::copy_n(name.data(), size, passNote);
+      passNote[size] = 0;
+    });
 }
 
 Compiler::~Compiler() = default;

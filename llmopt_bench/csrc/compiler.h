@@ -8,6 +8,7 @@
 #include "llvm/Target/TargetMachine.h"
 #include "llvm/TargetParser/Triple.h"
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -17,7 +18,16 @@
 namespace llmopt {
 
 // Each kind becomes a class of llmopt_bench.errors in bindings.cpp.
-enum class ErrorKind { BadProgram, UnknownPass, CompilerError, InvalidModule };
+enum class ErrorKind : uint32_t {
+  BadProgram,
+  UnknownPass,
+  CompilerError,
+  InvalidModule,
+  CompilerCrashed,
+  CompilerKilled,
+  CompilerTimeout,
+  CompilerOutOfMemory,
+};
 
 class CoreError : public std::runtime_error {
 public:
@@ -33,6 +43,10 @@ struct AnalysisManagers {
   llvm::CGSCCAnalysisManager sccs;
   llvm::ModuleAnalysisManager modules;
 };
+
+// From now on every new compiler writes the name of the pass that it starts, cut to `size` and with
+// a final zero, to `where`.
+void notePassesIn(char *where, size_t size);
 
 class Compiler {
 public:

@@ -163,6 +163,18 @@ bool Module::runClang(const std::string &level) {
   return !preserved.areAllPreserved();
 }
 
+uint64_t Module::evaluate(const std::string &pipeline, bool wantsTextSize) {
+  const std::unique_ptr<Module> copy = clone();
+  copy->run(pipeline);
+  return wantsTextSize ? copy->textSize() : copy->instructionCount();
+}
+
+uint64_t Module::reference(const std::string &level, bool wantsTextSize) {
+  const std::unique_ptr<Module> copy = clone();
+  copy->runClang(level);
+  return wantsTextSize ? copy->textSize() : copy->instructionCount();
+}
+
 std::string Module::bitcode() {
   Lock lock(compiler->mutex);
   std::string out;

@@ -45,6 +45,11 @@ public:
   // environment does at every step, in one call.
   StepResult step(const std::string &pipeline, int64_t *autophase);
 
+  // The metric, instructions or bytes of machine code, of a copy on which a pipeline, or clang's
+  // level, has run.
+  uint64_t evaluate(const std::string &pipeline, bool textSize);
+  uint64_t reference(const std::string &level, bool textSize);
+
   std::string bitcode();
   std::string text();
   std::string normalizedText();

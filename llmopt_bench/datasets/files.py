@@ -82,6 +82,6 @@ def _hint(path: Path) -> str:
 
 
 def _assemble(text: bytes, path: Path) -> bytes:
-    from llmopt_bench._core import Module
+    from llmopt_bench.isolation import Host
 
-    return Module.read(text, path.name).bitcode()
+    return Host().read(text, path.name).bitcode()

@@ -1,0 +1,64 @@
+#include "isolation/box.h"
+
+#include <cerrno>
+#include <linux/futex.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <system_error>
+#include <unistd.h>
+
+namespace llmopt {
+namespace {
+
+// What a box keeps of a large message's memory, so that ordinary ones cost no page faults.
+constexpr size_t Kept = size_t(1) << 20;
+
+[[noreturn]] void fail(const char *what) {
+  throw std::system_error(errno, std::generic_category(), what);
+}
+
+void futex(std::atomic<uint32_t> &word, int operation, uint32_t value, const timespec *time) {
+  syscall(SYS_futex, reinterpret_cast<uint32_t *>(&word), operation, value, time, nullptr, 0);
+}
+
+} // namespace
+
+Box::Box(int file, size_t size) : size(size) {
+  memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file, 0);
+  if (memory == MAP_FAILED)
+    fail("cannot map the memory shared with a worker");
+}
+
+Box::~Box() { munmap(memory, size); }
+
+void Box::shrink(size_t used) {
+  if (used > Kept)
+    madvise(data() - BoxHeaderSize + Kept, size - Kept, MADV_REMOVE);
+}
+
+void Box::keepFromChildren() { madvise(memory, size, MADV_DONTFORK); }
+
+int Box::makeFile() {
+  const int file = memfd_create("llmopt-worker", MFD_CLOEXEC);
+  if (file < 0)
+    fail("cannot make the memory shared with a worker");
+  if (ftruncate(file, BoxSize) != 0) {
+    close(file);
+    fail("cannot size the memory shared with a worker");
+  }
+  return file;
+}
+
+void sleepOn(std::atomic<uint32_t> &word, uint32_t old, std::chrono::nanoseconds time) {
+  constexpr long Second = 1'000'000'000;
+  const timespec limit{static_cast<time_t>(time.count() / Second), time.count() % Second};
+  futex(word, FUTEX_WAIT, old, &limit);
+}
+
+void sleepOn(std::atomic<uint32_t> &word, uint32_t old) {
+  futex(word, FUTEX_WAIT, old, nullptr);
+}
+
+void wakeUp(std::atomic<uint32_t> &word) { futex(word, FUTEX_WAKE, 1, nullptr); }
+
+} // namespace llmopt

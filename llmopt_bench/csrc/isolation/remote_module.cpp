@@ -1,0 +1,171 @@
+#include "isolation/remote_module.h"
+
+#include <set>
+
+namespace llmopt {
+namespace {
+
+std::string running(const std::string &pipeline) {
+  constexpr size_t Longest = 400;
+  return pipeline.size() <= Longest ? "running '" + pipeline + "'"
+                                    : "running '" + pipeline.substr(0, Longest) + "...'";
+}
+
+Worker::Fill fillStep(const std::string &pipeline, bool wantsFeatures) {
+  return [&pipeline, wantsFeatures](Writer &out) {
+    out.put(pipeline);
+    out.put(wantsFeatures);
+  };
+}
+
+Worker::Use useStep(StepResult &result, int64_t *autophase) {
+  return [&result, autophase](Reader &in) {
+    result.changed = in.get<bool>();
+    result.instructionCount = in.get<uint64_t>();
+    if (autophase)
+      in.copyTo(autophase, sizeof(Autophase));
+  };
+}
+
+} // namespace
+
+std::unique_ptr<RemoteModule> RemoteModule::read(std::shared_ptr<Worker> worker,
+                                                 std::string_view data, const std::string &name,
+                                                 double seconds) {
+  const uint32_t handle = worker->newHandle();
+  const auto fill = [&](Writer &out) {
+    out.put(name);
+    out.put(data);
+  };
+  worker->call(Op::Read, handle, fill, {}, seconds, "reading " + name);
+  return std::unique_ptr<RemoteModule>(new RemoteModule(std::move(worker), handle, seconds));
+}
+
+RemoteModule::~RemoteModule() { worker->later(Op::Drop, handle); }
+
+std::unique_ptr<RemoteModule> RemoteModule::clone() {
+  const uint32_t twin = worker->newHandle();
+  worker->later(Op::Clone, handle, twin);
+  return std::unique_ptr<RemoteModule>(new RemoteModule(worker, twin, seconds));
+}
+
+template <typename T>
+T RemoteModule::ask(Op op, const std::string &what, const Worker::Fill &fill) {
+  T answer{};
+  call(op, what, fill, [&](Reader &in) { answer = in.get<T>(); });
+  return answer;
+}
+
+std::string RemoteModule::askText(Op op, const std::string &what) {
+  std::string answer;
+  call(op, what, {}, [&](Reader &in) { answer = in.text(); });
+  return answer;
+}
+
+bool RemoteModule::run(const std::string &pipeline) {
+  return ask<bool>(Op::Run, running(pipeline), [&](Writer &out) { out.put(pipeline); });
+}
+
+bool RemoteModule::runClang(const std::string &level) {
+  return ask<bool>(Op::RunClang, "running clang's -O" + level,
+                   [&](Writer &out) { out.put(level); });
+}
+
+StepResult RemoteModule::step(const std::string &pipeline, int64_t *autophase) {
+  StepResult result{};
+  call(Op::Step, running(pipeline), fillStep(pipeline, autophase), useStep(result, autophase));
+  return result;
+}
+
+uint64_t RemoteModule::evaluate(const std::string &pipeline, bool textSize) {
+  return ask<uint64_t>(Op::Evaluate, running(pipeline), [&](Writer &out) {
+    out.put(pipeline);
+    out.put(textSize);
+  });
+}
+
+uint64_t RemoteModule::reference(const std::string &level, bool textSize) {
+  return ask<uint64_t>(Op::Reference, "running clang's -O" + level, [&](Writer &out) {
+    out.put(level);
+    out.put(textSize);
+  });
+}
+
+std::string RemoteModule::bitcode() { return askText(Op::Bitcode, "writing bitcode"); }
+std::string RemoteModule::text() { return askText(Op::Text, "printing"); }
+std::string RemoteModule::normalizedText() { return askText(Op::NormalizedText, "printing"); }
+std::string RemoteModule::contentHash() { return askText(Op::ContentHash, "hashing"); }
+void RemoteModule::verify() { call(Op::Verify, "verifying", {}, {}); }
+
+uint64_t RemoteModule::instructionCount() {
+  return ask<uint64_t>(Op::InstructionCount, "counting");
+}
+
+uint64_t RemoteModule::textSize() { return ask<uint64_t>(Op::TextSize, "generating code"); }
+
+std::vector<std::string> RemoteModule::functions() {
+  std::vector<std::string> names;
+  call(Op::Functions, "listing", {}, [&](Reader &in) { names = in.texts(); });
+  return names;
+}
+
+std::vector<std::string> RemoteModule::externalDefinitions() {
+  std::vector<std::string> names;
+  call(Op::ExternalDefinitions, "listing", {}, [&](Reader &in) { names = in.texts(); });
+  return names;
+}
+
+void RemoteModule::features(Op op, int64_t *out, size_t count, bool native) {
+  call(
+      op, "counting", [&](Writer &request) { request.put(native); },
+      [&](Reader &in) { in.copyTo(out, count * sizeof(int64_t)); });
+}
+
+void RemoteModule::autophase(int64_t *out, bool native) {
+  features(Op::Autophase, out, AutophaseSize, native);
+}
+
+void RemoteModule::instcount(int64_t *out, bool native) {
+  features(Op::Instcount, out, instcountNames(native).size(), native);
+}
+
+void stepAll(const std::vector<RemoteModule *> &modules, const std::vector<std::string> &pipelines,
+             int64_t *autophase, std::vector<StepResult> &results,
+             std::vector<std::optional<CoreError>> &errors) {
+  const size_t count = modules.size();
+  std::set<Worker *> workers;
+  for (const RemoteModule *module : modules)
+    if (!workers.insert(module->worker.get()).second)
+      throw std::invalid_argument("expected modules of different workers, got two of one");
+  std::vector<std::unique_lock<std::mutex>> locks;
+  bool interrupted = false;
+  const auto attempt = [&](size_t i, const auto &action) {
+    try {
+      if (!errors[i])
+        action(*modules[i]->worker);
+    } catch (const CoreError &error) {
+      errors[i].emplace(error);
+    } catch (const Interrupted &) {
+      interrupted = true;
+    }
+  };
+  for (size_t i = 0; i < count; ++i) {
+    locks.emplace_back(modules[i]->worker->mutex);
+    attempt(i, [&](Worker &worker) {
+      worker.spread();
+      worker.post(Op::Step, modules[i]->handle, fillStep(pipelines[i], autophase));
+    });
+  }
+  for (size_t i = 0; i < count; ++i)
+    attempt(i, [&](Worker &worker) {
+      if (interrupted)
+        return worker.kill();
+      worker.await(modules[i]->seconds, running(pipelines[i]));
+      int64_t *const row = autophase ? autophase + i * AutophaseSize : nullptr;
+      worker.useAnswer(useStep(results[i], row));
+    });
+  if (interrupted)
+    throw Interrupted();
+}
+
+} // namespace llmopt

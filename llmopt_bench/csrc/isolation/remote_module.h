@@ -1,0 +1,63 @@
+// A module that lives in a worker. The methods are those of Module, which says what they do; each
+// also throws what Worker::call throws.
+#pragma once
+
+#include "isolation/worker.h"
+#include "module.h"
+
+namespace llmopt {
+
+class RemoteModule {
+public:
+  // `seconds`: the deadline of this and every later call; 0 for none.
+  static std::unique_ptr<RemoteModule> read(std::shared_ptr<Worker> worker, std::string_view data,
+                                            const std::string &name, double seconds);
+  ~RemoteModule();
+
+  // Happens with the next call.
+  std::unique_ptr<RemoteModule> clone();
+  bool run(const std::string &pipeline);
+  bool runClang(const std::string &level);
+  StepResult step(const std::string &pipeline, int64_t *autophase);
+  uint64_t evaluate(const std::string &pipeline, bool textSize);
+  uint64_t reference(const std::string &level, bool textSize);
+  std::string bitcode();
+  std::string text();
+  std::string normalizedText();
+  std::string contentHash();
+  void verify();
+  uint64_t instructionCount();
+  uint64_t textSize();
+  std::vector<std::string> functions();
+  std::vector<std::string> externalDefinitions();
+  void autophase(int64_t *out, bool native);
+  void instcount(int64_t *out, bool native);
+
+  int workerPid() const { return worker->pid(); }
+
+private:
+  friend void stepAll(const std::vector<RemoteModule *> &, const std::vector<std::string> &,
+                      int64_t *, std::vector<StepResult> &,
+                      std::vector<std::optional<CoreError>> &);
+  RemoteModule(std::shared_ptr<Worker> worker, uint32_t handle, double seconds)
+      : worker(std::move(worker)), handle(handle), seconds(seconds) {}
+
+  void call(Op op, const std::string &what, const Worker::Fill &fill, const Worker::Use &use) {
+    worker->call(op, handle, fill, use, seconds, what);
+  }
+  template <typename T> T ask(Op op, const std::string &what, const Worker::Fill &fill = {});
+  std::string askText(Op op, const std::string &what);
+  void features(Op op, int64_t *out, size_t count, bool native);
+
+  std::shared_ptr<Worker> worker;
+  const uint32_t handle;
+  const double seconds;
+};
+
+// Steps modules of different workers at once. Fills, for each, its result or its error, and its row
+// of `autophase` unless that is null.
+void stepAll(const std::vector<RemoteModule *> &modules, const std::vector<std::string> &pipelines,
+             int64_t *autophase, std::vector<StepResult> &results,
+             std::vector<std::optional<CoreError>> &errors);
+
+} // namespace llmopt

@@ -1,0 +1,158 @@
+// A worker: takes requests out of its box, one after the other, and puts the answers back.
+#include "isolation/message.h"
+#include "isolation/serve.h"
+#include "module.h"
+
+#include <unordered_map>
+
+namespace llmopt {
+namespace {
+
+class Server {
+public:
+  explicit Server(Box &box) : box(box) {}
+
+  void answer() {
+    BoxHeader &header = box.header();
+    header.size = tryRespond(header.size);
+  }
+
+private:
+  // Returns the size of the answer.
+  size_t tryRespond(size_t requestSize) {
+    try {
+      return respond(requestSize);
+    } catch (const CoreError &error) {
+      return complain(error.kind, error.what());
+    } catch (const std::exception &error) {
+      return complain(ErrorKind::CompilerError, error.what());
+    }
+  }
+
+  size_t complain(ErrorKind kind, std::string_view what) {
+    Writer out(box.data(), Box::capacity());
+    out.put(false);
+    out.put(kind);
+    out.put(what.substr(0, 1 << 16));
+    return out.size();
+  }
+
+  size_t respond(size_t requestSize) {
+    Reader in(box.data(), requestSize);
+    for (;;) {
+      const auto op = in.get<Op>();
+      const auto handle = in.get<uint32_t>();
+      if (op == Op::Drop)
+        modules.erase(handle);
+      else if (op == Op::DropAll)
+        modules.clear();
+      else if (op == Op::Clone) {
+        const auto twin = in.get<uint32_t>();
+        modules[twin] = find(handle).clone();
+      } else
+        return perform(op, handle, in);
+    }
+  }
+
+  // The request is read to its end before the answer is written over it.
+  size_t perform(Op op, uint32_t handle, Reader &in) {
+    if (op == Op::Read) {
+      const std::string name = in.text();
+      modules[handle] = Module::read(in.view(), name);
+      return reply();
+    }
+    Module &module = find(handle);
+    switch (op) {
+    case Op::Run: return reply(module.run(in.text()));
+    case Op::RunClang: return reply(module.runClang(in.text()));
+    case Op::Step: return step(module, in);
+    case Op::Evaluate: {
+      const std::string pipeline = in.text();
+      return reply(module.evaluate(pipeline, in.get<bool>()));
+    }
+    case Op::Reference: {
+      const std::string level = in.text();
+      return reply(module.reference(level, in.get<bool>()));
+    }
+    case Op::Bitcode: return reply(module.bitcode());
+    case Op::Text: return reply(module.text());
+    case Op::NormalizedText: return reply(module.normalizedText());
+    case Op::ContentHash: return reply(module.contentHash());
+    case Op::Verify: module.verify(); return reply();
+    case Op::InstructionCount: return reply(module.instructionCount());
+    case Op::TextSize: return reply(module.textSize());
+    case Op::Functions: return reply(module.functions());
+    case Op::ExternalDefinitions: return reply(module.externalDefinitions());
+    case Op::Autophase:
+      return features(AutophaseSize, in.get<bool>(), [&](int64_t *out, bool native) {
+        module.autophase(out, native);
+      });
+    case Op::Instcount: {
+      const bool native = in.get<bool>();
+      return features(instcountNames(native).size(), native,
+                      [&](int64_t *out, bool native) { module.instcount(out, native); });
+    }
+    default: throw CoreError(ErrorKind::CompilerError, "a request that no worker knows");
+    }
+  }
+
+  size_t step(Module &module, Reader &in) {
+    const std::string pipeline = in.text();
+    const bool wantsFeatures = in.get<bool>();
+    Autophase features;
+    const StepResult result = module.step(pipeline, wantsFeatures ? features.data() : nullptr);
+    Writer out = begin();
+    out.put(result.changed);
+    out.put(result.instructionCount);
+    if (wantsFeatures)
+      out.putBytes(features.data(), sizeof features);
+    return out.size();
+  }
+
+  template <typename Compute> size_t features(size_t count, bool native, const Compute &compute) {
+    std::vector<int64_t> values(count);
+    compute(values.data(), native);
+    Writer out = begin();
+    out.putBytes(values.data(), count * sizeof(int64_t));
+    return out.size();
+  }
+
+  Writer begin() {
+    Writer out(box.data(), Box::capacity());
+    out.put(true);
+    return out;
+  }
+  size_t reply() { return begin().size(); }
+  template <typename T> size_t reply(const T &value) {
+    Writer out = begin();
+    out.put(value);
+    return out.size();
+  }
+
+  Module &find(uint32_t handle) {
+    const auto found = modules.find(handle);
+    if (found == modules.end())
+      throw CoreError(ErrorKind::CompilerError, "a request for a module that is not there");
+    return *found->second;
+  }
+
+  Box &box;
+  std::unordered_map<uint32_t, std::unique_ptr<Module>> modules;
+};
+
+} // namespace
+
+void serveRequests(Box &box) {
+  static Server server(box);
+  BoxHeader &header = box.header();
+  notePassesIn(header.pass, sizeof header.pass);
+  for (uint32_t done = 0;; ++done) {
+    while (header.requests.load() == done)
+      sleepOn(header.requests, done);
+    server.answer();
+    ++header.replies;
+    wakeUp(header.replies);
+  }
+}
+
+} // namespace llmopt
