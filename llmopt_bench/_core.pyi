@@ -5,8 +5,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__file__: str
-
 class _AnyModule:
     """What a module in this process and one in a worker have in common."""
 

@@ -11,10 +11,19 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from llmopt_bench.cli_console import Json, grid, print_json, print_table
+from llmopt_bench.cli_isolation import (
+    DEADLINE,
+    MEMORY_MIB,
+    Deadline,
+    InProcess,
+    MemoryLimit,
+    isolation_of,
+)
 
 if TYPE_CHECKING:
     from llmopt_bench.agent import LoadedAgent
     from llmopt_bench.budget import Meter
+    from llmopt_bench.isolation import Isolation
     from llmopt_bench.passes import PassList
     from llmopt_bench.program import Program
     from llmopt_bench.session import Session
@@ -49,6 +58,9 @@ def tune(
     ] = "instruction_count",
     cflags: Cflags = "",
     out: Out = None,
+    deadline: Deadline = DEADLINE,
+    memory_limit: MemoryLimit = MEMORY_MIB,
+    in_process: InProcess = False,
     as_json: Json = False,
 ) -> None:
     """Search for a pass list that makes a file smaller than clang -Oz does.
@@ -70,7 +82,9 @@ def tune(
     if len(loaded) != 1:
         raise typer.BadParameter(f"expected one agent, got {agent!r}.", param_hint="--agent")
     meter = Meter(budget)
-    session, answer = _search(load_file(file, cflags=arguments), loaded[0], metric, meter, seed)
+    isolation = isolation_of(deadline, memory_limit, in_process)
+    program = load_file(file, cflags=arguments)
+    session, answer = _search(program, loaded[0], metric, meter, seed, isolation)
     levels = _levels(file, session, arguments)
     facts = {
         "file": str(file),
@@ -94,6 +108,9 @@ def optimize(
     passes: Annotated[str, typer.Option(help="Pass list, as in sroa,function(gvn).")],
     cflags: Cflags = "",
     out: Out = None,
+    deadline: Deadline = DEADLINE,
+    memory_limit: MemoryLimit = MEMORY_MIB,
+    in_process: InProcess = False,
 ) -> None:
     """Apply a pass list to a file; without -o the IR text goes to standard output.
 
@@ -104,7 +121,9 @@ def optimize(
     from llmopt_bench.verify import replay
 
     _check_ending(out)
-    session = replay(load_file(file, cflags=shlex.split(cflags)), PassList.parse(passes))
+    isolation = isolation_of(deadline, memory_limit, in_process)
+    program = load_file(file, cflags=shlex.split(cflags))
+    session = replay(program, PassList.parse(passes), isolation=isolation)
     if out is None:
         typer.echo(session.ir(), nl=False)
     else:
@@ -114,20 +133,25 @@ def optimize(
 
 
 def _search(
-    program: Program, agent: LoadedAgent, metric: str, meter: Meter, seed: int
+    program: Program,
+    agent: LoadedAgent,
+    metric: str,
+    meter: Meter,
+    seed: int,
+    isolation: Isolation | None,
 ) -> tuple[Session, PassList]:
     """Return the smaller of the agent's answer and -Oz, and a session that holds it."""
     from llmopt_bench.env import PassOrderEnv
     from llmopt_bench.passes import PassList
     from llmopt_bench.verify import replay, settle
 
-    env = PassOrderEnv(program, metric=metric, meter=meter)
+    env = PassOrderEnv(program, metric=metric, meter=meter, isolation=isolation)
     env.reset(seed=seed)
-    answer, session = settle(program, agent.run(env), metric=metric)
+    answer, session = settle(program, agent.run(env), metric=metric, isolation=isolation)
     if session.measure() < session.reference("Oz"):
         return session, answer
     oz = PassList(["Oz"])
-    return replay(program, oz, metric=metric), oz
+    return replay(program, oz, metric=metric, isolation=isolation), oz
 
 
 def _levels(file: Path, tuned: Session, cflags: list[str]) -> dict[str, Session]:

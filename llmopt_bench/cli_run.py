@@ -12,6 +12,14 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from llmopt_bench.cli_console import Json, print_json, print_table, progress_bar
+from llmopt_bench.cli_isolation import (
+    DEADLINE,
+    MEMORY_MIB,
+    Deadline,
+    InProcess,
+    MemoryLimit,
+    isolation_of,
+)
 
 if TYPE_CHECKING:
     from llmopt_bench.agent import LoadedAgent
@@ -49,6 +57,9 @@ def run(
         Path | None, typer.Option(help="Folder for the results; runs/TASK-TIME by default.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    deadline: Deadline = DEADLINE,
+    memory_limit: MemoryLimit = MEMORY_MIB,
+    in_process: InProcess = False,
     as_json: Json = False,
 ) -> None:
     """Run agents on a task and print the table.
@@ -71,6 +82,7 @@ def run(
             jobs=jobs,
             out=out,
             resume=resume,
+            isolation=isolation_of(deadline, memory_limit, in_process),
             command=shlex.join(["llmopt-bench", *sys.argv[1:]]),
             progress=lambda done, total, record: advance(
                 done, total, record.program if record else ""
@@ -96,7 +108,13 @@ def score(paths: Paths, as_json: Json = False) -> None:
     show_rows(records[0].task, score_table(records), as_json)
 
 
-def verify(paths: Paths, as_json: Json = False) -> None:
+def verify(
+    paths: Paths,
+    deadline: Deadline = DEADLINE,
+    memory_limit: MemoryLimit = MEMORY_MIB,
+    in_process: InProcess = False,
+    as_json: Json = False,
+) -> None:
     """Replay every record; the exit code is 1 if one does not hold."""
     from llmopt_bench.verify import verify_records
 
@@ -110,7 +128,7 @@ def verify(paths: Paths, as_json: Json = False) -> None:
             done += 1
             advance(done, len(records), record.program)
 
-        findings = verify_records(records, step)
+        findings = verify_records(records, step, isolation_of(deadline, memory_limit, in_process))
     if as_json:
         problems = [{**f.record.key._asdict(), "problem": f.problem} for f in findings]
         print_json({"records": len(records), "problems": problems})

@@ -114,14 +114,22 @@ class PassOrderEnv(EpisodeEnv):
 
     @overload
     def evaluate(  # type: ignore[overload-overlap]  # a str is a sequence of str, but tried first
-        self, pass_lists: PassList | str, *, here: bool = False
+        self, pass_lists: PassList | str, *, here: bool = False, failure: int | None = None
     ) -> int: ...
     @overload
     def evaluate(
-        self, pass_lists: Sequence[PassList | str], *, here: bool = False
+        self,
+        pass_lists: Sequence[PassList | str],
+        *,
+        here: bool = False,
+        failure: int | None = None,
     ) -> list[int]: ...
     def evaluate(
-        self, pass_lists: PassList | str | Sequence[PassList | str], *, here: bool = False
+        self,
+        pass_lists: PassList | str | Sequence[PassList | str],
+        *,
+        here: bool = False,
+        failure: int | None = None,
     ) -> int | list[int]:
         """Return what a pass list makes of the program, in ``metric``.
 
@@ -131,19 +139,20 @@ class PassOrderEnv(EpisodeEnv):
             pass_lists: One pass list (or its text) gives an int; a sequence of them gives a list.
             here: Go on from the module as it is now: the same as this episode's list and then
                 the given one, run at once.
+            failure: What to return for a list on which LLVM fails (an error, a crash, a limit),
+                in place of raising.
 
         Raises:
             BudgetSpent: The budget does not hold that many; nothing was compiled or charged.
             UnknownPass: A list cannot be read; nothing was compiled or charged.
-            CompilerError: LLVM reported an error, crashed, or passed a limit; all lists are
-                charged.
+            CompilerError: LLVM failed on a list, and there is no ``failure``; all are charged.
         """
         session = self._require_program()
         if isinstance(pass_lists, str | PassList):
-            return self.evaluate([pass_lists], here=here)[0]
+            return self.evaluate([pass_lists], here=here, failure=failure)[0]
         lists = [as_pass_list(one, self.action_set) for one in pass_lists]
         self.meter.spend(len(lists), sum(len(one) for one in lists))
-        return session.evaluate(lists, here=here)
+        return session.evaluate(lists, here=here, failure=failure)
 
     def fork(self) -> PassOrderEnv:
         """Return an environment in the same state that goes on by itself, on the same meter."""

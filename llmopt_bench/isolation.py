@@ -35,7 +35,7 @@ _T = TypeVar("_T")
 
 # A worker that somebody killed did nothing wrong. One that is killed again and again is too large
 # for the machine.
-_ATTEMPTS = 4
+_ATTEMPTS = 6
 _CLOSING_SECONDS = 5
 
 # The interpreter only loads the core; nothing else of this library or of the user comes along.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -39,10 +40,10 @@ class Lockstep:
             pipelines: One for each.
             autophase: Filled with the features of the results: int64 of shape (sessions, 56).
         """
-        modules: list[Module | None] = [_module(session) for session in sessions]
-        ready = [number for number, module in enumerate(modules) if module is not None]
+        modules = dict(_modules(sessions))
+        ready = list(modules)
         rows = None if autophase is None else autophase[ready]
-        stepped = self._run([modules[i] for i in ready], [pipelines[i] for i in ready], rows)
+        stepped = self._run(list(modules.values()), [pipelines[i] for i in ready], rows)
         if autophase is not None and rows is not None:
             autophase[ready] = rows
         results = dict(zip(ready, stepped, strict=True))
@@ -65,15 +66,15 @@ class Lockstep:
         remote = [module for module in modules if isinstance(module, _core.RemoteModule)]
         if remote:
             return _core.step_all(remote, pipelines, rows)
-        return self._pool.step_all(modules, pipelines, rows)
+        local = [module for module in modules if isinstance(module, _core.Module)]
+        return self._pool.step_all(local, pipelines, rows)
 
 
-def _module(session: Session) -> Module | None:
-    """Return what to step; None where it was lost and could not be made again."""
-    try:
-        return session.writable_module()
-    except CompilerError:
-        return None
+def _modules(sessions: Sequence[Session]) -> Iterator[tuple[int, Module]]:
+    """Yield what to step, by the number of its session; not what was lost and stays lost."""
+    for number, session in enumerate(sessions):
+        with contextlib.suppress(CompilerError):  # Session.step meets it again, and says so
+            yield number, session.writable_module()
 
 
 def _finish(

@@ -13,6 +13,7 @@ from pathlib import Path
 from llmopt_bench.agent import LoadedAgent, load_agent
 from llmopt_bench.datasets import make_dataset
 from llmopt_bench.errors import BadAgent, BadRecord, BadTask
+from llmopt_bench.isolation import DEFAULT, Isolation
 from llmopt_bench.record import Record, RecordWriter, read_records
 from llmopt_bench.report import write_report
 from llmopt_bench.runner_pool import records_of
@@ -54,6 +55,7 @@ def run(
     jobs: int | None = None,
     out: str | Path | None = None,
     resume: bool = False,
+    isolation: Isolation | None = DEFAULT,
     command: str = "",
     progress: Progress | None = None,
 ) -> RunResult:
@@ -71,6 +73,8 @@ def run(
         jobs: Worker processes; as many as there are cores if None.
         out: Folder for the results; ``runs/TASK-TIME`` if None.
         resume: Go on with the records that ``out`` holds, and skip what they cover.
+        isolation: The limits of the compiler; None to let LLVM work in the worker processes of
+            the run, where a crash of LLVM costs the agent its work on that program.
         command: The command line to quote in the report.
         progress: Called at the start and after each record.
 
@@ -81,7 +85,7 @@ def run(
     task = task if isinstance(task, Task) else make_task(task)
     if budget is not None and budget < 0:
         raise BadTask(f"budget: expected 0 or more, got {budget}. Correct it.")
-    job = Job(task, _loaded(agents), task.budget if budget is None else budget, seed)
+    job = Job(task, _loaded(agents), task.budget if budget is None else budget, seed, isolation)
     programs = task_programs(task, limit)
     folder = Path(out) if out else Path("runs") / f"{task.name}-{time.strftime('%Y%m%d-%H%M%S')}"
     with RecordWriter(folder / RECORDS, resume=resume) as writer:

@@ -16,7 +16,11 @@ from llmopt_bench.errors import CompilerError, LlmoptError
 from llmopt_bench.record import Record
 from llmopt_bench.runner_work import Facts, Item, Job, lost_record, perform
 
+# A process that was killed from outside (a machine short of memory, an operator) did less to
+# deserve it than one that crashed.
 _ATTEMPTS = 2
+_ATTEMPTS_AFTER_KILLS = 5
+_KILLS = (-signal.SIGKILL, -signal.SIGTERM)
 _GRACE_SECONDS = 5
 # Not fork: torch and LLVM hold threads and locks that a forked child cannot use.
 _processes = multiprocessing.get_context("spawn")
@@ -25,7 +29,7 @@ _processes = multiprocessing.get_context("spawn")
 def records_of(job: Job, items: Sequence[Item], jobs: int) -> Generator[Record, None, None]:
     """Yield the record of every item as it is finished, from ``jobs`` processes.
 
-    An item whose process dies is tried once more, and then gives a failed record.
+    An item whose process dies is tried again, and in the end gives a failed record.
 
     Raises:
         LlmoptError: A program cannot be opened, or no process can be started.
@@ -134,7 +138,8 @@ class _Pool:
         if worker.item is None:
             return None
         deaths = self._deaths[worker.item] = self._deaths.get(worker.item, 0) + 1
-        if deaths < _ATTEMPTS:
+        killed = worker.process.exitcode in _KILLS
+        if deaths < (_ATTEMPTS_AFTER_KILLS if killed else _ATTEMPTS):
             self._waiting.appendleft(worker.item)
             return None
         if worker.facts is None:

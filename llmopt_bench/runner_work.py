@@ -16,6 +16,7 @@ from llmopt_bench.budget import Meter
 from llmopt_bench.build import build_info
 from llmopt_bench.datasets import load_program
 from llmopt_bench.env import PassOrderEnv
+from llmopt_bench.isolation import DEFAULT, Isolation
 from llmopt_bench.passes import ActionSet, PassList
 from llmopt_bench.program import Program
 from llmopt_bench.record import Record, RecordKey
@@ -60,6 +61,7 @@ class Job:
     agents: tuple[LoadedAgent, ...]
     budget: int
     seed: int
+    isolation: Isolation | None = DEFAULT
 
     @cached_property
     def action_set(self) -> ActionSet:
@@ -80,7 +82,12 @@ class Job:
     def facts(self, uri: str) -> Facts:
         """Return the facts about a program."""
         program = _load(uri)
-        session = Session(program, metric=self.task.metric, action_set=self.action_set)
+        session = Session(
+            program,
+            metric=self.task.metric,
+            action_set=self.action_set,
+            isolation=self.isolation,
+        )
         return Facts(program.sha256, session.initial(), session.reference("Oz"))
 
 
@@ -96,10 +103,16 @@ def perform(job: Job, item: Item, facts: Facts) -> Record:
     Whatever the agent does, the outcome is a record; it has failed if the agent raised, or if
     its answer is not a pass list or does not survive the replay.
     """
-    agent, metric = job.agents[item.agent], job.task.metric
+    agent = job.agents[item.agent]
     program = _load(item.program)
     meter = Meter(job.budget)
-    env = PassOrderEnv(program, metric=metric, action_set=job.action_set, meter=meter)
+    env = PassOrderEnv(
+        program,
+        metric=job.task.metric,
+        action_set=job.action_set,
+        meter=meter,
+        isolation=job.isolation,
+    )
     env.reset(seed=derived_seed(job.seed, item.program, item.repetition))
     usage: dict[str, int | float] = {}
     started = time.perf_counter()
@@ -107,7 +120,7 @@ def perform(job: Job, item: Item, facts: Facts) -> Record:
         answer = agent.run(env)
         seconds = time.perf_counter() - started
         usage = agent.usage
-        outcome = _outcome(program, answer, metric)
+        outcome = _outcome(job, program, answer)
     except Exception as error:  # an agent is foreign code, and may raise anything
         seconds = time.perf_counter() - started
         outcome = _failure(describe(error))
@@ -135,8 +148,8 @@ def describe(error: BaseException) -> str:
     return text[:_LONGEST_ERROR] + place
 
 
-def _outcome(program: Program, answer: PassList, metric: str) -> dict[str, Any]:
-    answer, session = settle(program, answer, metric=metric)
+def _outcome(job: Job, program: Program, answer: PassList) -> dict[str, Any]:
+    answer, session = settle(program, answer, metric=job.task.metric, isolation=job.isolation)
     return {
         "status": "ok",
         "pass_list": answer.compact,

@@ -178,6 +178,7 @@ class Session:
         metric: str | None = None,
         *,
         here: bool = False,
+        failure: int | None = None,
     ) -> list[int]:
         """Return what each pass list makes of the unoptimised program, in a metric.
 
@@ -187,17 +188,20 @@ class Session:
             pass_lists: Pass lists, texts of pass lists, or iterables of action names.
             metric: The session's own if None.
             here: Go on from the module as it is now.
+            failure: What to return for a list on which LLVM fails, in place of raising.
 
         Raises:
             UnknownPass: A list cannot be read; nothing has run.
-            CompilerError: LLVM reported an error.
+            CompilerError: LLVM failed on a list, and there is no ``failure``.
         """
         if isinstance(pass_lists, str | PassList):
             raise TypeError("expected a sequence of pass lists, got one. Write [pass_list].")
         lists = [as_pass_list(given, self.action_set) for given in pass_lists]
         metric = self.metric if metric is None else metric
         before = self._log if here else []
-        return [self._evaluate(before, passes.text, metric) for passes in lists]
+        return [
+            self._evaluate(before, passes.text, check_metric(metric), failure) for passes in lists
+        ]
 
     def features(self, name: str = "autophase") -> NDArray[np.int64]:
         """Return a feature vector of the module as it is now; see ``feature_names``."""
@@ -289,14 +293,21 @@ class Session:
             lambda: question(self.writable_module() if self._log else self._pristine())
         )
 
-    def _evaluate(self, before: Sequence[str], pipeline: str, metric: str) -> int:
-        text_size = check_metric(metric) == "text_size"
-        if not before:
-            return self._try(lambda: self._pristine().evaluate(pipeline, text_size))
-        trial = self.clone()
-        trial._log = list(before)
-        trial.step(pipeline)
-        return trial.measure(metric)
+    def _evaluate(
+        self, before: Sequence[str], pipeline: str, metric: str, failure: int | None
+    ) -> int:
+        try:
+            if not before:
+                text_size = metric == "text_size"
+                return self._try(lambda: self._pristine().evaluate(pipeline, text_size))
+            trial = self.clone()
+            trial._log = list(before)
+            trial.step(pipeline)
+            return trial.measure(metric)
+        except CompilerError:
+            if failure is None:
+                raise
+            return failure
 
     def _pristine(self) -> Module:
         if self._unoptimised is None:

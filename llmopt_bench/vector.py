@@ -126,11 +126,10 @@ class PassOrderVectorEnv(VectorEnv[Any, Any, Any]):
         features = np.empty((len(jobs), 56), dtype=np.int64) if self._needs_autophase else None
         sessions = [self.envs[number].session for number in jobs]
         results = self._lockstep.step(sessions, list(jobs.values()), features)
+        rows = [None] * len(jobs) if features is None else list(features)
         return {
-            number: self.envs[number].finish_step(result, None if features is None else row)
-            for number, result, row in zip(
-                jobs, results, features if features is not None else results, strict=True
-            )
+            number: self.envs[number].finish_step(result, row)
+            for number, result, row in zip(jobs, results, rows, strict=True)
         }
 
     def _check(self, actions: Any) -> None:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from llmopt_bench.action_set import make_action_set
 from llmopt_bench.datasets import load_program
 from llmopt_bench.errors import InvalidModule, LlmoptError
+from llmopt_bench.isolation import DEFAULT, Isolation
 from llmopt_bench.passes import PassList
 from llmopt_bench.program import Program
 from llmopt_bench.record import Record
@@ -26,7 +27,13 @@ class Finding:
         return f"{r.agent} on {r.program}, seed {r.seed}, repetition {r.repetition}: {self.problem}"
 
 
-def replay(program: Program, pass_list: PassList, *, metric: str = "instruction_count") -> Session:
+def replay(
+    program: Program,
+    pass_list: PassList,
+    *,
+    metric: str = "instruction_count",
+    isolation: Isolation | None = DEFAULT,
+) -> Session:
     """Return a fresh session that holds what ``pass_list`` makes of ``program``.
 
     Raises:
@@ -34,7 +41,7 @@ def replay(program: Program, pass_list: PassList, *, metric: str = "instruction_
             definitions than before, so that it is no longer the same program to a linker.
         CompilerError: LLVM reported an error.
     """
-    session = Session(program, metric=metric, action_set=pass_list.action_set)
+    session = Session(program, metric=metric, action_set=pass_list.action_set, isolation=isolation)
     before = session.external_definitions()
     if pass_list:
         session.apply(pass_list)
@@ -49,7 +56,11 @@ def replay(program: Program, pass_list: PassList, *, metric: str = "instruction_
 
 
 def settle(
-    program: Program, answer: PassList, *, metric: str = "instruction_count"
+    program: Program,
+    answer: PassList,
+    *,
+    metric: str = "instruction_count",
+    isolation: Isolation | None = DEFAULT,
 ) -> tuple[PassList, Session]:
     """Return what an answer counts as, and a fresh session that holds its result.
 
@@ -60,16 +71,18 @@ def settle(
     Raises:
         InvalidModule, CompilerError: As ``replay``.
     """
-    session = replay(program, answer, metric=metric)
+    session = replay(program, answer, metric=metric, isolation=isolation)
     # A pass that changes nothing leaves the session as the answer made it.
     if not session.apply("always-inline"):
         return answer, session
     complete = PassList([*answer, "always-inline"], answer.action_set)
-    return complete, replay(program, complete, metric=metric)
+    return complete, replay(program, complete, metric=metric, isolation=isolation)
 
 
 def verify_records(
-    records: Iterable[Record], progress: Callable[[Record], None] | None = None
+    records: Iterable[Record],
+    progress: Callable[[Record], None] | None = None,
+    isolation: Isolation | None = DEFAULT,
 ) -> list[Finding]:
     """Replay every record and return those that do not hold.
 
@@ -79,11 +92,12 @@ def verify_records(
     Args:
         records: Records of any tasks; records of one program should come one after the other.
         progress: Called after each record.
+        isolation: The limits of the compiler; None for this process.
     """
     findings = []
     for record in records:
         try:
-            problems = list(_problems(record))
+            problems = list(_problems(record, isolation))
         except LlmoptError as error:
             problems = [str(error)]
         findings += [Finding(record, problem) for problem in problems]
@@ -92,13 +106,13 @@ def verify_records(
     return findings
 
 
-def _problems(record: Record) -> Iterator[str]:
+def _problems(record: Record, isolation: Isolation | None) -> Iterator[str]:
     actions = make_action_set(record.action_set)
     yield from _compare("action_set_sha256", record.action_set_sha256, actions.sha256)
     program = load_program(record.program)
     yield from _compare("program_sha256", record.program_sha256, program.sha256)
     pass_list = PassList.parse(record.pass_list, actions)
-    settled, session = settle(program, pass_list, metric=record.metric)
+    settled, session = settle(program, pass_list, metric=record.metric, isolation=isolation)
     if record.status == "ok" and settled != pass_list:
         yield "pass_list: it leaves calls of always_inline functions; add always-inline"
     yield from _compare("initial", record.initial, session.initial())

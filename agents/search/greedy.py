@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -40,30 +40,31 @@ def _go_to(env: PassOrderEnv, target: PassList) -> bool:
     if env.meter.remaining is not None and len(missing) > env.meter.remaining:
         return False
     for name in missing:
-        env.step(env.action_set.index(name))
-    return env.pass_list == target
+        if env.step(env.action_set.index(name))[2]:
+            return False  # an error of the compiler
+    return True
 
 
 def _after(env: PassOrderEnv, best: PassList, value: int) -> PassList | None:
     """Return the best list with the action at its end that helps most, if one helps."""
     # All these lists begin as the environment did, so only their ends are compiled.
     ends = [PassList([name], env.action_set) for name in env.action_names]
-    end = _best_of(env, ends, value, lambda lists: env.evaluate(lists, here=True), spare=1)
+    end = _best_of(env, ends, value, spare=1, here=True)
     return None if end is None else best + end
 
 
 def _before(env: PassOrderEnv, best: PassList, value: int) -> PassList | None:
     """Return the best list with the action before it that helps most, if one helps."""
     lists = [PassList([name, *best], env.action_set) for name in env.action_names]
-    return _best_of(env, lists, value, env.evaluate, spare=len(best) + 1)
+    return _best_of(env, lists, value, spare=len(best) + 1, here=False)
 
 
 def _best_of(
     env: PassOrderEnv,
     lists: Sequence[PassList],
     value: int,
-    evaluate: Callable[[Sequence[PassList]], list[int]],
     spare: int,
+    here: bool,
 ) -> PassList | None:
     """Return the smallest of the lists that the budget allows, if it is smaller than ``value``.
 
@@ -71,6 +72,7 @@ def _best_of(
     """
     remaining = env.meter.remaining
     tried = lists if remaining is None else lists[: max(remaining - spare, 0)]
-    values = evaluate(tried)
+    # A list on which LLVM fails helps nobody.
+    values = env.evaluate(tried, here=here, failure=value)
     smallest = min(values, default=value)
     return tried[values.index(smallest)] if smallest < value else None

@@ -27,7 +27,7 @@ ForkServer::~ForkServer() { close(); }
 
 bool ForkServer::alive() const {
   const int file = socket;
-  if (file < 0 || generation != forkGeneration())
+  if (file < 0 || isForeign())
     return false;
   pollfd state{file, 0, 0};
   return poll(&state, 1, 0) == 0;
@@ -54,7 +54,7 @@ bool ForkServer::order(uint32_t kind, uint64_t id, uint64_t memory, int file) {
     head->cmsg_len = CMSG_LEN(sizeof(int));
     *reinterpret_cast<int *>(CMSG_DATA(head)) = file;
   }
-  return generation == forkGeneration() &&
+  return !isForeign() &&
          sendmsg(socket, &message, MSG_NOSIGNAL) == static_cast<ssize_t>(sizeof order);
 }
 
@@ -83,7 +83,7 @@ std::unique_ptr<Worker> ForkServer::takeIdle(uint64_t memory) {
 
 void ForkServer::giveBack(std::unique_ptr<Worker> worker) {
   // In a forked child the lock may have been held by a thread that is not there.
-  if (generation != forkGeneration() || !worker->alive() || worker->wornOut())
+  if (isForeign() || !worker->alive() || worker->wornOut())
     return;
   worker->later(Op::DropAll, 0);
   std::lock_guard<std::mutex> lock(mutex);

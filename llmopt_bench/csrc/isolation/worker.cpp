@@ -111,7 +111,8 @@ void Worker::later(Op op, uint32_t handle, uint32_t twin) {
 }
 
 void Worker::post(Op op, uint32_t handle, const Fill &fill) {
-  if (!alive())
+  // A server that is gone shows while waiting; to ask here would cost a call of the kernel.
+  if (killed || header().ended || server.isForeign())
     throwKilled("waiting for work");
   Writer out(box->data(), Box::capacity());
   {
@@ -235,9 +236,7 @@ void Worker::throwEnd(const std::string &what) {
   else
     how = "LLVM ended its process with exit code " + std::to_string(WEXITSTATUS(status));
   const std::string pass = last.pass[0] ? std::string(" in ") + last.pass : "";
-  throw CoreError(ErrorKind::CompilerCrashed, how + pass + " while " + what +
-                                                  ". The module is as it was before; leave out "
-                                                  "what crashed.");
+  throw CoreError(ErrorKind::CompilerCrashed, how + pass + " while " + what + ".");
 }
 
 } // namespace llmopt

@@ -16,6 +16,9 @@ namespace llmopt {
 
 class Worker;
 
+// How many times this process, or an ancestor since the library was loaded, was forked.
+uint32_t forkGeneration();
+
 // Thrown out of a wait when the caller's hook says so; the hook has noted why.
 struct Interrupted {};
 // Asked some times a second while a worker is busy; true ends the wait and the worker.
@@ -33,6 +36,8 @@ public:
   std::shared_ptr<Worker> take(uint64_t memory);
   // Whether the server process runs and belongs to this process rather than to its parent.
   bool alive() const;
+  // Whether it belongs to the process that this one was forked from.
+  bool isForeign() const { return generation != forkGeneration(); }
   // Ends the server process and with it the workers.
   void close();
 
@@ -118,8 +123,5 @@ private:
   std::mutex laterMutex;
   std::vector<Later> waiting;
 };
-
-// How many times this process, or an ancestor since the library was loaded, was forked.
-uint32_t forkGeneration();
 
 } // namespace llmopt
