@@ -14,9 +14,11 @@ from types import MappingProxyType
 from typing import Any, Self
 
 from llmopt_bench.errors import UnknownName, UnknownPass, unknown
-from llmopt_bench.passlist_text import read_items, shorten
+from llmopt_bench.passlist_text import LEVELS, read_items, shorten, shown
 
 DEFAULT_ACTION_SET = "passes-v1"
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+"""What action sets and tasks may be called; also good as the name of a folder."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,19 @@ class Action:
     """Whether it is a whole pipeline, written out, that only its name stands for: what
     ``clang -Oz`` runs, for example."""
 
+    def __post_init__(self) -> None:
+        """Check every value, except against LLVM."""
+        _check_text("name", self.name)
+        _check_text("pipeline", self.pipeline)
+        if self.level not in LEVELS:
+            raise UnknownPass(
+                f"level: expected one of {', '.join(LEVELS)}, got {shown(self.level)}."
+            )
+        if not isinstance(self.composite, bool):
+            raise UnknownPass(f"composite: expected true or false, got {shown(self.composite)}.")
+        if self.composite and len(self.pipeline) < len(self.name):
+            raise UnknownPass(f"pipeline: expected one that is longer than {shown(self.name)}.")
+
 
 @dataclass(frozen=True, slots=True)
 class Exclusion:
@@ -40,6 +55,11 @@ class Exclusion:
 
     category: str
     reason: str
+
+    def __post_init__(self) -> None:
+        """Check both values."""
+        _check_text("category", self.category)
+        _check_text("reason", self.reason)
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -50,8 +70,8 @@ class ActionSet:
     changes: a new choice of passes is a new name (``passes-v2``). ``sha256`` pins the content.
 
     Raises:
-        UnknownPass: A name is repeated, a pipeline does not hold exactly its own pass, or an
-            alias stands for no action.
+        UnknownPass: A value has the wrong type, a name is repeated, a pipeline does not hold
+            exactly its own pass, an alias stands for no action, or a rule is no regular expression.
     """
 
     name: str
@@ -76,13 +96,22 @@ class ActionSet:
         freeze(self, "exclusion_rules", tuple(self.exclusion_rules))
         freeze(self, "excluded", MappingProxyType(dict(self.excluded)))
         freeze(self, "aliases", MappingProxyType(dict(self.aliases)))
+        if not (isinstance(self.name, str) and NAME.fullmatch(self.name)):
+            raise UnknownPass(
+                f"name: expected letters, digits and '._-', 100 at most, got {shown(self.name)}. "
+                "Rename it."
+            )
+        if type(self.llvm_major) is not int:
+            raise UnknownPass(f"llvm_major: expected an integer, got {shown(self.llvm_major)}.")
         if len(set(self.names)) != len(self):
             twice = next(name for name in self.names if self.names.count(name) > 1)
-            raise UnknownPass(f"action set {self.name} has {twice!r} twice. Remove one.")
+            raise UnknownPass(f"action set {self.name} has {shown(twice)} twice. Remove one.")
         for action in self.actions:
             self._check(action)
         for target in self.aliases.values():
             self.index(target)
+        for pattern, _ in self.exclusion_rules:
+            _check_pattern(pattern)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -123,8 +152,13 @@ class ActionSet:
                 tuple((e["pattern"], _exclusion(e)) for e in table.get("excluded_rule", [])),
                 table.get("aliases", {}),
             )
-        except (tomllib.TOMLDecodeError, KeyError, TypeError) as error:
-            raise UnknownPass(f"{source} is not an action set: {error!r}.") from error
+        except UnknownPass as error:
+            raise UnknownPass(f"{source}: {error}") from error
+        # What a TOML text of another shape leads to; ValueError is a number of too many digits.
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise UnknownPass(
+                f"{source} is not an action set: {shorten(repr(error), 300)}. Correct the entry."
+            ) from error
 
     def __len__(self) -> int:
         return len(self.actions)
@@ -161,7 +195,8 @@ class ActionSet:
         try:
             return self._numbers[name]
         except (KeyError, TypeError):
-            raise UnknownPass(self._why_not(str(name))) from None
+            given = name if isinstance(name, str) else shown(name)
+            raise UnknownPass(self._why_not(given)) from None
 
     def pipeline_of(self, name: str) -> str:
         """Return the module-level pipeline text of the action ``name``."""
@@ -188,8 +223,9 @@ class ActionSet:
         found = [(item.name, item.group or "module") for item in read_items(action.pipeline)]
         if found != [expected]:
             raise UnknownPass(
-                f"action set {self.name}: the pipeline {action.pipeline!r} of {action.name!r} "
-                f"should hold {expected}, but it holds {found}. Correct the entry."
+                f"action set {self.name}: the pipeline {shown(action.pipeline)} of "
+                f"{shown(action.name)} should hold {shown(expected)}, but it holds "
+                f"{shown(found)}. Correct the entry."
             )
 
     def _why_not(self, name: str) -> str:
@@ -219,6 +255,21 @@ class ActionSet:
         return None
 
 
+def _check_text(key: str, value: object) -> None:
+    if not (isinstance(value, str) and value):
+        raise UnknownPass(f"{key}: expected a text that is not empty, got {shown(value)}.")
+
+
+def _check_pattern(pattern: object) -> None:
+    _check_text("pattern", pattern)
+    try:
+        re.compile(str(pattern))
+    except (re.error, OverflowError, RecursionError) as error:
+        raise UnknownPass(
+            f"pattern: expected a regular expression, got {shown(pattern)}: {shorten(str(error))}."
+        ) from error
+
+
 def _exclusion(entry: Mapping[str, str]) -> Exclusion:
     return Exclusion(entry["category"], entry["reason"])
 
@@ -242,6 +293,6 @@ def make_action_set(name: str = DEFAULT_ACTION_SET) -> ActionSet:
 @cache
 def _load_action_set(name: str) -> ActionSet:
     if name not in action_set_names():
-        raise UnknownName(unknown("action set", name, action_set_names()))
+        raise UnknownName(unknown("action set", shorten(name), action_set_names()))
     file = resources.files("llmopt_bench") / "action_sets" / f"{name}.toml"
     return ActionSet.from_toml(file.read_text("utf-8"), f"{name}.toml")

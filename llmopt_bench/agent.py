@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from llmopt_bench.errors import BadAgent, UnknownName, UnknownPass, unknown
 from llmopt_bench.passes import PassList, as_pass_list
+from llmopt_bench.passlist_text import shorten, shown
+from llmopt_bench.record_fields import is_amount
 
 if TYPE_CHECKING:
     from llmopt_bench.env import PassOrderEnv
@@ -81,7 +83,7 @@ class LoadedAgent:
         if not isinstance(usage, Mapping) or not all(map(_is_usage, usage.items())):
             raise BadAgent(
                 f"agent {self.info.name!r}: expected numbers of 0 or more by name as its usage, "
-                f"got {usage!r}."
+                f"got {shown(usage)}."
             )
         return dict(usage)
 
@@ -144,14 +146,14 @@ def load_agent(name: str, /, **settings: Any) -> LoadedAgent:
         BadAgent: It cannot be imported, is not an agent, or does not take these settings.
     """
     target, default_version = _find(name)
-    source, agent, shown = _prepare(name, target, settings)
+    source, agent, values = _prepare(name, target, settings)
     own_version = getattr(source, "version", default_version)
     trained_on = getattr(source, "trained_on", ())
     if not (isinstance(own_version, str) and own_version):
-        raise BadAgent(f"agent {name!r}: expected a text as its version, got {own_version!r}.")
-    if isinstance(trained_on, str) or not all(isinstance(item, str) for item in trained_on):
-        raise BadAgent(f"agent {name!r}: expected names as trained_on, got {trained_on!r}.")
-    info = AgentInfo(name, own_version, shown, tuple(trained_on))
+        raise BadAgent(f"agent {name!r}: expected a text as its version, got {shown(own_version)}.")
+    if not _are_names(trained_on):
+        raise BadAgent(f"agent {name!r}: expected names as trained_on, got {shown(trained_on)}.")
+    info = AgentInfo(name, own_version, values, tuple(trained_on))
     return LoadedAgent(info, agent, source, settings)
 
 
@@ -167,7 +169,7 @@ def _find(name: str) -> tuple[object, str]:
     points = list({point.value: point for point in entry_points(group=GROUP, name=name)}.values())
     if not points:
         advice = f"Registered: {', '.join(agent_names())}; or name one as module:attribute."
-        raise UnknownName(unknown("agent", name, agent_names(), advice))
+        raise UnknownName(unknown("agent", shorten(name), agent_names(), advice))
     if len(points) > 1:
         values = " and ".join(sorted(point.value for point in points))
         raise BadAgent(f"agent {name!r} is registered as {values}. Use module:attribute.")
@@ -182,19 +184,20 @@ def _import(point: EntryPoint) -> object:
         target: object = importlib.import_module(module_name)
         for part in attribute.split("."):
             target = getattr(target, part)
-    except Exception as error:  # whatever the module does when it is imported
-        raise BadAgent(f"agent {point.name!r}: {_import_trouble(error)}") from error
+    except (Exception, SystemExit) as error:  # whatever the module does when it is imported
+        raise BadAgent(f"agent {shown(point.name)}: {_import_trouble(error)}") from error
     return target
 
 
-def _import_trouble(error: Exception) -> str:
+def _import_trouble(error: BaseException) -> str:
+    text = shorten(str(error), 300)
     missing = (getattr(error, "name", None) or "").partition(".")[0]
     if isinstance(error, ModuleNotFoundError) and missing in _EXTRAS:
         extra = _EXTRAS[missing]
         return f"it needs {missing}. Install it with: pip install 'llmopt-bench[{extra}]'"
     if isinstance(error, AttributeError):
-        return f"{error}. Check the name after the colon."
-    return f"cannot import it: {type(error).__name__}: {error}. Install or correct its package."
+        return f"{text}. Check the name after the colon."
+    return f"cannot import it: {type(error).__name__}: {text}. Install or correct its package."
 
 
 def _distribution(point: EntryPoint) -> tuple[str, str]:
@@ -216,19 +219,19 @@ def _prepare(
     if isinstance(target, type):
         if not callable(getattr(target, "run", None)):
             raise BadAgent(f"agent {name!r}: the class {target.__name__} has no method run(env).")
-        shown = _bound_settings(name, target, settings, skip=0)
+        values = _bound_settings(name, target, settings, skip=0)
         agent = _construct(name, target, settings)
-        return agent, agent.run, shown
+        return agent, agent.run, values
     if isinstance(target, Agent):
         if settings:
             raise BadAgent(
-                f"agent {name!r} is an object and takes no settings, got {', '.join(settings)}. "
-                "Leave them out, or register its class."
+                f"agent {name!r} is an object and takes no settings, got "
+                f"{shorten(', '.join(settings))}. Leave them out, or register its class."
             )
         return target, target.run, _field_values(target)
     if callable(target):
-        shown = _bound_settings(name, target, settings, skip=1)
-        return target, partial(target, **settings), shown
+        values = _bound_settings(name, target, settings, skip=1)
+        return target, partial(target, **settings), values
     raise BadAgent(
         f"agent {name!r}: expected a class or object with run(env), or a function of env, got "
         f"{type(target).__name__}. Register one of these."
@@ -242,7 +245,8 @@ def _construct(name: str, target: type, settings: dict[str, Any]) -> Agent:
         raise BadAgent(f"agent {name!r}: {_import_trouble(error)}") from error
     except Exception as error:  # whatever a constructor raises about the settings it got
         raise BadAgent(
-            f"agent {name!r} refuses its settings {settings}: {type(error).__name__}: {error}"
+            f"agent {name!r} refuses its settings {shown(settings, 300)}: "
+            f"{type(error).__name__}: {shorten(str(error), 300)}"
         ) from error
 
 
@@ -250,22 +254,26 @@ def _bound_settings(
     name: str, target: Callable[..., object], settings: dict[str, Any], skip: int
 ) -> dict[str, Scalar]:
     """Return every setting of ``target`` with its value; ``skip`` arguments are not settings."""
-    signature = inspect.signature(target)
+    try:
+        signature = inspect.signature(target)
+    except ValueError as error:  # some that are written in C
+        raise BadAgent(f"agent {name!r}: its settings are hidden. Write it in Python.") from error
     own = list(signature.parameters.values())[skip:]
     try:
         bound = signature.replace(parameters=own).bind(**settings)
     except TypeError as error:
         names = ", ".join(parameter.name for parameter in own) or "none"
-        raise BadAgent(f"agent {name!r}: {error}. Its settings: {names}.") from error
+        text = shorten(str(error), 200)
+        raise BadAgent(f"agent {name!r}: {text}. Its settings: {shorten(names, 500)}.") from error
     bound.apply_defaults()
-    shown: dict[str, Any] = {}
+    values: dict[str, Any] = {}
     for parameter in own:
         value = bound.arguments[parameter.name]
         if parameter.kind is parameter.VAR_KEYWORD:
-            shown.update(value)
+            values.update(value)
         elif parameter.kind is not parameter.VAR_POSITIONAL:
-            shown[parameter.name] = value
-    return {key: _scalar(value) for key, value in shown.items()}
+            values[parameter.name] = value
+    return {key: _scalar(value) for key, value in values.items()}
 
 
 def _field_values(agent: object) -> dict[str, Scalar]:
@@ -283,5 +291,8 @@ def _scalar(value: object) -> Scalar:
 
 def _is_usage(entry: tuple[object, object]) -> bool:
     name, amount = entry
-    is_number = isinstance(amount, int | float) and not isinstance(amount, bool)
-    return isinstance(name, str) and is_number and 0 <= cast("float", amount) < math.inf
+    return isinstance(name, str) and is_amount(amount)
+
+
+def _are_names(value: object) -> bool:
+    return isinstance(value, list | tuple) and all(isinstance(name, str) for name in value)

@@ -5,9 +5,11 @@ Commands import what they need when they run, so that ``--help`` is quick.
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 import typer
 
@@ -20,10 +22,12 @@ from llmopt_bench.errors import (
     UnknownPass,
     UnknownProgram,
 )
+from llmopt_bench.passlist_text import shorten
 
 FAILED, BAD_USAGE, INTERRUPTED = 1, 2, 130
 """Exit codes other than 0."""
 
+_LONGEST_LINE = 400
 _USAGE_ERRORS = (UnknownName, UnknownPass, UnknownProgram, BadTask, BadAgent)
 # The base of every error of the parser; typer exports no name for it.
 _PARSER_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
@@ -43,14 +47,33 @@ cli_lists.register(app)
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
+    _prepare_output()
+    code = _guarded(arguments)
     try:
-        code = _guarded(arguments)
         sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read our output has left, for example `head`; nothing more can be said to it.
+    except OSError as error:
+        # What could not be written must not be tried again when Python ends.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = FAILED
+        if code != FAILED:
+            code = _end_of_output(error)
     sys.exit(code)
+
+
+def _prepare_output() -> None:
+    """Make the output streams take any text, and be there even if the caller has closed one."""
+    if sys.stdout is None:
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            # Names of files and agents need not be in the terminal's encoding.
+            stream.reconfigure(errors="backslashreplace")
+
+
+def _end_of_output(error: OSError) -> int:
+    """Return the exit code after a failed write to standard output."""
+    if isinstance(error, BrokenPipeError):
+        return FAILED  # whoever read our output has left, for example `head`
+    return _complain(f"cannot write to standard output: {error.strerror}", FAILED)
 
 
 def _guarded(arguments: Sequence[str] | None) -> int:
@@ -58,8 +81,8 @@ def _guarded(arguments: Sequence[str] | None) -> int:
     command = typer.main.get_command(app)
     try:
         code = command.main(arguments, prog_name="llmopt-bench", standalone_mode=False) or 0
-    except BrokenPipeError:
-        raise
+    except BrokenPipeError as error:
+        return _end_of_output(error)
     except (KeyboardInterrupt, typer.Abort):
         code = INTERRUPTED
     except _PARSER_ERROR as error:
@@ -82,6 +105,6 @@ def _usage_text(error: Exception) -> str:
 
 
 def _complain(text: str, code: int) -> int:
-    lines = [line for line in text.splitlines() if line.strip()][:2]
+    lines = [shorten(line, _LONGEST_LINE) for line in text.splitlines() if line.strip()][:2]
     typer.echo("error: " + "\n".join(lines), err=True)
     return code

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shlex
+import sys
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -51,8 +52,10 @@ def tune(
         list[str] | None,
         typer.Option("--set", metavar="AGENT.SETTING=VALUE", help="Repeatable."),
     ] = None,
-    budget: Annotated[int, typer.Option(min=0, help="Compilations to spend.")] = 1000,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the search.")] = 0,
+    budget: Annotated[
+        int, typer.Option(min=0, max=sys.maxsize, help="Compilations to spend.")
+    ] = 1000,
+    seed: Annotated[int, typer.Option(min=0, max=sys.maxsize, help="Seed of the search.")] = 0,
     metric: Annotated[
         str, typer.Option(help="What to make small: instruction_count or text_size.")
     ] = "instruction_count",
@@ -76,7 +79,7 @@ def tune(
     from llmopt_bench.datasets.files import load_file
 
     _check_ending(out)
-    arguments = shlex.split(cflags)
+    arguments = _split(cflags)
     started = time.perf_counter()
     loaded = load_agents(agent, settings or [])
     if len(loaded) != 1:
@@ -122,7 +125,7 @@ def optimize(
 
     _check_ending(out)
     isolation = isolation_of(deadline, memory_limit, in_process)
-    program = load_file(file, cflags=shlex.split(cflags))
+    program = load_file(file, cflags=_split(cflags))
     session = replay(program, PassList.parse(passes), isolation=isolation)
     if out is None:
         typer.echo(session.ir(), nl=False)
@@ -210,6 +213,13 @@ def _over(oz: int | None, size: int | None) -> str:
     return f"{100 * (size - oz) / max(oz, 1):+.2f} %"
 
 
+def _split(cflags: str) -> list[str]:
+    try:
+        return shlex.split(cflags)
+    except ValueError as error:
+        raise typer.BadParameter(f"{error} in {cflags!r}.", param_hint="--cflags") from error
+
+
 def _check_ending(out: Path | None) -> None:
     if out is not None and out.suffix not in _ENDINGS:
         raise typer.BadParameter(
@@ -220,7 +230,7 @@ def _check_ending(out: Path | None) -> None:
 def _write(session: Session, out: Path) -> None:
     """Write the module, so that the file is whole or is not touched at all."""
     data = session.ir().encode() if out.suffix == ".ll" else session.bitcode()
-    target = out.resolve()
+    target = Path(os.path.realpath(out))  # Path.resolve raises for links in a circle
     draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     try:
         draft.write_bytes(data)

@@ -46,10 +46,13 @@ def run(
         ),
     ] = None,
     budget: Annotated[
-        int | None, typer.Option(min=0, help="Compilations per program, if not the task's.")
+        int | None,
+        typer.Option(min=0, max=sys.maxsize, help="Compilations per program, if not the task's."),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="First programs only.")] = None,
-    seed: Annotated[int, typer.Option(min=0, help="Seed of the run.")] = 0,
+    limit: Annotated[
+        int | None, typer.Option(min=1, max=sys.maxsize, help="First programs only.")
+    ] = None,
+    seed: Annotated[int, typer.Option(min=0, max=sys.maxsize, help="Seed of the run.")] = 0,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="Worker processes; all cores by default.")
     ] = None,
@@ -110,12 +113,22 @@ def score(paths: Paths, as_json: Json = False) -> None:
 
 def verify(
     paths: Paths,
+    run_programs: Annotated[
+        bool,
+        typer.Option(
+            "--execute/--no-execute",
+            help="Run each resulting program whose output is known; needs clang.",
+        ),
+    ] = True,
     deadline: Deadline = DEADLINE,
     memory_limit: MemoryLimit = MEMORY_MIB,
     in_process: InProcess = False,
     as_json: Json = False,
 ) -> None:
-    """Replay every record; the exit code is 1 if one does not hold."""
+    """Replay every record; the exit code is 1 if one does not hold.
+
+    The resulting program must print what the unoptimized one prints, where it can be run.
+    """
     from llmopt_bench.verify import verify_records
 
     # One program after the other, so that its -Oz is computed once.
@@ -128,7 +141,13 @@ def verify(
             done += 1
             advance(done, len(records), record.program)
 
-        findings = verify_records(records, step, isolation_of(deadline, memory_limit, in_process))
+        findings = verify_records(
+            records,
+            step,
+            run_programs=run_programs,
+            isolation=isolation_of(deadline, memory_limit, in_process),
+            warn=lambda reason: typer.echo(f"warning: {reason}", err=True),
+        )
     if as_json:
         problems = [{**f.record.key._asdict(), "problem": f.problem} for f in findings]
         print_json({"records": len(records), "problems": problems})
@@ -182,7 +201,7 @@ def load_agents(names: str, settings: Sequence[str]) -> list[LoadedAgent]:
 def _value(text: str) -> Any:
     try:
         return json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):  # the second for lists in lists in lists
         return text
 
 

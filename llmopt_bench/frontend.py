@@ -209,7 +209,8 @@ def _as_argument(name: str) -> str:
     return f"./{name}" if name.startswith(("-", "@")) else name
 
 
-def _environment(scratch: Path) -> Mapping[str, str]:
+def compiler_environment(scratch: Path) -> Mapping[str, str]:
+    """Return the environment for a compiler that may leave temporary files in ``scratch``."""
     kept = {key: os.environ[key] for key in _KEPT_ENVIRONMENT if key in os.environ}
     cache = str(scratch / "cache")
     return kept | {
@@ -225,7 +226,7 @@ def _compile(command: list[str], source: Path, scratch: Path) -> None:
     process = subprocess.Popen(
         command,
         cwd=source.parent,
-        env=_environment(scratch),
+        env=compiler_environment(scratch),
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,

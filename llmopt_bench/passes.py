@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from itertools import islice
 from typing import Self, overload
 
 from llmopt_bench.action_set import (
@@ -17,7 +18,14 @@ from llmopt_bench.action_set import (
     make_action_set,
 )
 from llmopt_bench.errors import UnknownPass
-from llmopt_bench.passlist_text import LEVELS, MAX_PASSES, Item, legacy_flags, read_items
+from llmopt_bench.passlist_text import (
+    LEVELS,
+    MAX_PASSES,
+    Item,
+    check_length,
+    legacy_flags,
+    read_items,
+)
 
 __all__ = [
     "DEFAULT_ACTION_SET",
@@ -55,11 +63,11 @@ class PassList(Sequence[str]):
         if isinstance(names, str):
             raise UnknownPass("expected names, got one text. Use PassList.parse(text) for text.")
         self._action_set = make_action_set() if action_set is None else action_set
-        given = tuple(names)
+        given = tuple(islice(names, MAX_PASSES + 1))  # a generator may never end
         if len(given) > MAX_PASSES:
             raise UnknownPass(
-                f"a pass list may have {MAX_PASSES:,} passes, this one has {len(given):,}. "
-                "Shorten it."
+                f"a pass list may have {MAX_PASSES:,} passes, this one has {MAX_PASSES + 1:,} "
+                "or more. Shorten it."
             )
         actions = self._action_set
         self._names = tuple(actions.names[actions.index(name)] for name in given)
@@ -85,6 +93,7 @@ class PassList(Sequence[str]):
         Raises:
             UnknownPass: A name is not in the action set, or the text cannot be read.
         """
+        check_length(text)
         actions = make_action_set() if action_set is None else action_set
         found = (
             _action_name(item, actions, drop_unmapped) for item in read_items(actions.fold(text))

@@ -7,13 +7,12 @@ iterative and linear in the length of the text, because the text may come from a
 from __future__ import annotations
 
 import re
-import shlex
 import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
-from itertools import chain
+from itertools import chain, islice
 from typing import NamedTuple
 
 from llmopt_bench.errors import UnknownPass
@@ -36,6 +35,12 @@ _GROUPS = {
 }
 _TOKEN = re.compile(r"[(),]|\s+|[^\s(),<>]+(?:<[^<>]*>)*")
 _OPT = re.compile(r"\s*(?:\S*/)?opt(?:-\d+)?(?=\s|$)")
+_WORD_PART = re.compile(
+    r"""(?P<space>[ \t\r\n]+)|'(?P<single>[^']*)'|"(?P<double>(?:[^"\\]|\\.)*)"|"""
+    r"""\\(?P<escaped>.)|(?P<plain>[^ \t\r\n'"\\]+)""",
+    re.DOTALL,
+)
+_ESCAPED = re.compile(r"""\\(["\\])""")
 _NOT_PASSES = frozenset({"-", "-S", "-f", "-p", "-passes", "--passes"})
 _PASSES_OPTION = re.compile(r"--?(?:passes|p)=")
 
@@ -71,6 +76,31 @@ def shorten(text: str, limit: int = 80) -> str:
     return text if len(text) <= limit else text[:limit] + "..."
 
 
+def shown(value: object, limit: int = 80) -> str:
+    """Return ``value`` as an error message shows it, whatever it is."""
+    try:
+        return shorten(repr(value), limit)
+    except Exception:  # an integer of 10,000 digits, lists in lists, a foreign `__repr__`
+        return f"a {type(value).__name__} that cannot be shown"
+
+
+def check_length(text: object) -> None:
+    """Refuse what is not text, and text that is longer than any pass list.
+
+    Raises:
+        UnknownPass: It is one of these.
+    """
+    if not isinstance(text, str):
+        raise UnknownPass(
+            f"expected the text of a pass list, got {shown(text)}. Give names joined by commas."
+        )
+    if len(text) > MAX_TEXT_LENGTH:
+        raise UnknownPass(
+            f"a pass list text may have {MAX_TEXT_LENGTH:,} characters, this one has "
+            f"{len(text):,}. Shorten the list."
+        )
+
+
 def read_items(text: str) -> list[Item]:
     """Return the passes that ``text`` names, in order, with their groups taken off.
 
@@ -82,11 +112,7 @@ def read_items(text: str) -> list[Item]:
         UnknownPass: The text is too long, its brackets do not match, or a group is not one that
             only says what its passes run on (``repeat``, ``devirt``).
     """
-    if len(text) > MAX_TEXT_LENGTH:
-        raise UnknownPass(
-            f"a pass list text may have {MAX_TEXT_LENGTH:,} characters, this one has "
-            f"{len(text):,}. Shorten the list."
-        )
+    check_length(text)
     if _OPT.match(text):
         text = _without_command(text)
     items: list[Item] = []
@@ -139,7 +165,7 @@ def _group_level(name: str | None, groups: list[str], column: int) -> str:
     if level is None:
         raise UnknownPass(
             f"column {column}: expected one of {', '.join(_GROUPS)} before '(', got "
-            f"{shorten(name or '')!r}. Write the passes out one after the other."
+            f"{shown(name or '')}. Write the passes out one after the other."
         )
     if groups and LEVELS.index(level) < LEVELS.index(groups[-1]):
         raise UnknownPass(
@@ -151,10 +177,7 @@ def _group_level(name: str | None, groups: list[str], column: int) -> str:
 
 def _without_command(text: str) -> str:
     """Return the passes of an ``opt`` command line, without files and output options."""
-    try:
-        words = iter(shlex.split(text)[1:])
-    except ValueError as error:
-        raise UnknownPass(f"cannot read the opt command line: {error}.") from error
+    words = islice(_shell_words(text), 1, None)
     kept = []
     for word in words:
         if word == "-o":
@@ -164,3 +187,27 @@ def _without_command(text: str) -> str:
         else:
             kept.append(_PASSES_OPTION.sub("", word, count=1))
     return " ".join(kept)
+
+
+def _shell_words(text: str) -> Iterator[str]:
+    """Yield what ``shlex.split`` returns, whose time is quadratic in the length of a word."""
+    word: list[str] | None = None
+    position = 0
+    while position < len(text):
+        match = _WORD_PART.match(text, position)
+        if match is None:
+            raise UnknownPass(
+                f"column {position + 1}: a quotation or escape of the opt command line has no end. "
+                "Complete it."
+            )
+        position = match.end()
+        if match.lastgroup == "space":
+            if word is not None:
+                yield "".join(word)
+            word = None
+            continue
+        part = match[match.lastindex or 0]
+        word = word or []
+        word.append(_ESCAPED.sub(r"\1", part) if match.lastgroup == "double" else part)
+    if word is not None:
+        yield "".join(word)

@@ -7,7 +7,10 @@ from dataclasses import dataclass, field
 from typing import Self
 
 from llmopt_bench.errors import BadProgram
+from llmopt_bench.passlist_text import shorten
 
+MAX_BYTES = 1 << 26
+"""The largest file that is read as a program; LLVM takes about 50 times as much memory."""
 _MAGIC = b"BC\xc0\xde"
 _WRAPPER_MAGIC = (0x0B17C0DE).to_bytes(4, "little")
 
@@ -35,8 +38,8 @@ class Program:
         """Check the magic bytes and compute the hash."""
         if not self.bitcode.startswith((_MAGIC, _WRAPPER_MAGIC)):
             raise BadProgram(
-                f"{self.uri}: expected LLVM bitcode, which starts with {_MAGIC!r}, got "
-                f"{self.bitcode[:4]!r}. Compile it with clang -c -emit-llvm."
+                f"{shorten(self.uri, 200)}: expected LLVM bitcode, which starts with {_MAGIC!r}, "
+                f"got {self.bitcode[:4]!r}. Compile it with clang -c -emit-llvm."
             )
         object.__setattr__(self, "sha256", hashlib.sha256(self.bitcode).hexdigest())
 

@@ -11,15 +11,20 @@ import os
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
+from io import FileIO
 from pathlib import Path
 from types import TracebackType
-from typing import IO, Any, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from llmopt_bench.errors import BadRecord, unknown
-from llmopt_bench.record_fields import CHECKS, SCHEMA, shown
+from llmopt_bench.passlist_text import shorten, shown
+from llmopt_bench.plain_file import append_whole, open_plain, open_to_append, reason_of
+from llmopt_bench.record_fields import CHECKS, SCHEMA, check_outcome, read_object
 
 SUFFIXES = (".jsonl", ".jsonl.gz")
-_LONGEST_LINE = 1 << 24
+MAX_LINE_BYTES = 1 << 24
+MAX_FILE_BYTES = 1 << 30
+"""Of text, after decompression: room for half a million records, and the end of a gzip bomb."""
 
 
 class RecordKey(NamedTuple):
@@ -95,11 +100,11 @@ class Record:
             value = getattr(self, name)
             if not holds(value):
                 raise BadRecord(f"{name}: expected {expected}, got {shown(value)}. Correct it.")
-        self._check_outcome()
+        check_outcome(self.status, self.new, self.module_sha256, self.error)
         if self.additional_compilations > self.budget:
             raise BadRecord(
-                f"additional_compilations: expected at most the budget of {self.budget}, got "
-                f"{self.additional_compilations}. Run again within the budget."
+                f"additional_compilations: expected at most the budget of {shown(self.budget)}, "
+                f"got {shown(self.additional_compilations)}. Run again within the budget."
             )
 
     @property
@@ -119,42 +124,15 @@ class Record:
         Raises:
             BadRecord: It is not JSON, a key is missing, unknown or repeated, or a value is wrong.
         """
-        try:
-            content = json.loads(line, object_pairs_hook=_without_repeats)
-        except BadRecord:
-            raise
-        except (ValueError, RecursionError) as error:
-            raise BadRecord(f"expected a line of JSON: {error}. Is the file cut?") from error
-        if not isinstance(content, dict):
-            raise BadRecord(f"expected a JSON object, got {shown(content)}.")
+        content = read_object(line)
         known = {f.name: f for f in fields(cls)}
         for name in content:
             if name not in known:
-                raise BadRecord(unknown("key", name, known))
+                raise BadRecord(unknown("key", shorten(name), known))
         missing = [name for name in known if name not in content]
         if missing:
             raise BadRecord(f"{', '.join(missing)}: missing. A record has all of its keys.")
         return cls(**content)
-
-    def _check_outcome(self) -> None:
-        result = (self.new, self.module_sha256)
-        if self.status == "ok" and (None in result or self.error is not None):
-            raise BadRecord(
-                "status: 'ok' needs new and module_sha256, and no error, got "
-                f"new={self.new!r}, module_sha256={self.module_sha256!r}, error={self.error!r}."
-            )
-        if self.status == "failed" and (result != (None, None) or not self.error):
-            raise BadRecord(
-                "status: 'failed' needs an error, and neither new nor module_sha256, got "
-                f"new={self.new!r}, module_sha256={self.module_sha256!r}, error={self.error!r}."
-            )
-
-
-def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    content = dict(pairs)
-    if len(content) != len(pairs):
-        raise BadRecord("expected every key once, got one twice. Remove it.")
-    return content
 
 
 def read_records(path: str | Path, *, tolerate_tail: bool = False) -> Iterator[Record]:
@@ -179,20 +157,26 @@ def _without_duplicates(files: list[Path], tolerate_tail: bool) -> Iterator[Reco
             place = f"{file}:{number}"
             first = seen.setdefault(record.key, place)
             if first is not place:
-                raise BadRecord(f"{place}: same run as {first}: {record.key}. Remove one of them.")
+                raise BadRecord(
+                    f"{place}: same run as {first}: {_short(record.key)}. Remove one of them."
+                )
             yield record
 
 
+def _short(key: RecordKey) -> str:
+    return ", ".join(f"{name} {shown(value)}" for name, value in key._asdict().items())
+
+
 def _files(path: Path) -> list[Path]:
-    if path.is_dir():
+    if os.path.isdir(path):  # noqa: PTH112  (Path.is_dir raises for some paths)
         files = sorted(file for file in path.rglob("*") if file.name.endswith(SUFFIXES))
         if not files:
             raise BadRecord(f"{path}: expected {' or '.join(SUFFIXES)} files in it, found none.")
         return files
     if not path.name.endswith(SUFFIXES):
         raise BadRecord(f"{path}: expected a folder, or a file ending in {' or '.join(SUFFIXES)}.")
-    if not path.exists():
-        raise BadRecord(f"{path}: there is no such file. Check the path.")
+    if not os.path.exists(path):  # noqa: PTH110  (Path's may raise)
+        raise BadRecord(f"{shorten(str(path), 200)}: there is no such file. Check the path.")
     return [path]
 
 
@@ -201,18 +185,32 @@ def _numbered(file: Path, tolerate_tail: bool) -> Iterator[tuple[int, Record]]:
     zipped = file.name.endswith(".gz")
     number = 0
     try:
-        with gzip.open(file) if zipped else file.open("rb") as stream:
-            while line := stream.readline(_LONGEST_LINE):
-                number += 1
-                try:
-                    yield number, Record.from_json(line.decode("utf-8"))
-                except (BadRecord, UnicodeDecodeError):
-                    cut = not line.endswith(b"\n") and len(line) < _LONGEST_LINE
-                    if cut and tolerate_tail and not zipped:
-                        return
-                    raise
+        for number, line in enumerate(_lines(file, zipped), start=1):
+            try:
+                record = Record.from_json(line.decode("utf-8"))
+            except (BadRecord, UnicodeDecodeError):
+                cut = not line.endswith(b"\n") and len(line) < MAX_LINE_BYTES
+                if cut and tolerate_tail and not zipped:
+                    return
+                raise
+            yield number, record
     except (BadRecord, UnicodeDecodeError, EOFError, OSError, zlib.error) as error:
-        raise BadRecord(f"{file}:{max(number, 1)}: {error}") from error
+        place = f"{shorten(str(file), 200)}:{max(number, 1)}"
+        raise BadRecord(f"{place}: {shorten(reason_of(error), 500)}") from error
+
+
+def _lines(file: Path, zipped: bool) -> Iterator[bytes]:
+    """Yield the lines of a file, each cut at ``MAX_LINE_BYTES``."""
+    left = MAX_FILE_BYTES
+    with open_plain(file) as plain, gzip.GzipFile(fileobj=plain) if zipped else plain as stream:
+        while line := stream.readline(MAX_LINE_BYTES):
+            left -= len(line)
+            if left < 0:
+                raise BadRecord(
+                    f"expected at most {MAX_FILE_BYTES:,} bytes of records in a file, got more. "
+                    "Split the file."
+                )
+            yield line
 
 
 class RecordWriter:
@@ -223,7 +221,8 @@ class RecordWriter:
         resume: Go on with a file that exists. A half-written last line is cut off.
 
     Raises:
-        BadRecord: The file has content and ``resume`` is not set, or its content is not records.
+        BadRecord: The file has content and ``resume`` is not set, its content is not records, or
+            it cannot be written.
     """
 
     def __init__(self, path: str | Path, *, resume: bool = False) -> None:
@@ -231,13 +230,13 @@ class RecordWriter:
         self._keys: set[RecordKey] = set()
         if self.path.suffix != ".jsonl":
             raise BadRecord(f"{self.path}: expected a name ending in .jsonl. Rename it.")
-        if self.path.exists() and self.path.stat().st_size:
-            if not resume:
-                raise BadRecord(f"{self.path} holds records. Resume, or choose another name.")
-            self._keys.update(r.key for r in read_records(self.path, tolerate_tail=True))
-            _mend_tail(self.path)
-        self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._stream: IO[bytes] = self.path.open("ab")
+        try:
+            self._stream = self._open(resume)
+        except OSError as error:
+            raise BadRecord(
+                f"{shorten(str(self.path), 200)}: cannot write records: {reason_of(error)}. "
+                "Choose a folder that can be written."
+            ) from error
 
     @property
     def keys(self) -> frozenset[RecordKey]:
@@ -249,17 +248,27 @@ class RecordWriter:
 
         Raises:
             BadRecord: The file holds this run already.
+            OSError: The record cannot be written, and the file is as it was: the disk is full.
         """
         if record.key in self._keys:
-            raise BadRecord(f"{self.path} holds this run already: {record.key}. Skip it.")
-        self._stream.write(record.to_json().encode() + b"\n")
-        self._stream.flush()
-        os.fsync(self._stream.fileno())
+            raise BadRecord(f"{self.path} holds this run already: {_short(record.key)}. Skip it.")
+        append_whole(self._stream, record.to_json().encode() + b"\n")
         self._keys.add(record.key)
 
     def close(self) -> None:
         """Close the file. Closing twice is fine."""
         self._stream.close()
+
+    def _open(self, resume: bool) -> FileIO:
+        """Return the file, unbuffered, with the runs that it holds noted."""
+        if self.path.exists():
+            with open_plain(self.path) as plain:
+                empty = not plain.read(1)
+            if not empty and not resume:
+                raise BadRecord(f"{self.path} holds records. Resume, or choose another name.")
+            self._keys.update(r.key for r in read_records(self.path, tolerate_tail=True))
+            _mend_tail(self.path)
+        return open_to_append(self.path)
 
     def __enter__(self) -> Self:
         return self

@@ -113,7 +113,8 @@ def write_report(
         parts.append(f"## Command\n\n    {command}\n")
     facts = _facts(task, records[0])
     parts.append("## Settings\n\n" + markdown_table(("What", "Value"), list(facts.items())))
-    path.write_text("\n".join(parts), "utf-8")
+    # An error or a command line may hold bytes of a file name that are not UTF-8.
+    path.write_text("\n".join(parts), "utf-8", "backslashreplace")
 
 
 def _facts(task: Task, record: Record) -> dict[str, str]:

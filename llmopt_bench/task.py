@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, fields
@@ -12,13 +11,18 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from llmopt_bench.action_set import DEFAULT_ACTION_SET
+from llmopt_bench.action_set import DEFAULT_ACTION_SET, NAME
 from llmopt_bench.errors import BadTask, UnknownName, unknown
+from llmopt_bench.passlist_text import shorten, shown
+from llmopt_bench.plain_file import read_plain, reason_of
 
 METRICS = ("instruction_count", "text_size")
 """What can be made small: IR instructions, or bytes of the object's ``.text`` section."""
 
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]*")
+MAX_BUDGET = 2**63 - 1
+MAX_REPETITIONS = 10_000
+MAX_FILE_BYTES = 1 << 26
+"""A task that lists a million programs has this much text."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +58,8 @@ class Task:
         if isinstance(self.programs, list):
             object.__setattr__(self, "programs", tuple(self.programs))
         self._check_text()
-        _check_count("budget", self.budget, least=0)
-        _check_count("repetitions", self.repetitions, least=1)
+        _check_count("budget", self.budget, 0, MAX_BUDGET)
+        _check_count("repetitions", self.repetitions, 1, MAX_REPETITIONS)
         self._check_programs()
 
     @property
@@ -69,22 +73,24 @@ class Task:
         for key in ("name", "metric", "action_set", "description"):
             value = getattr(self, key)
             if not isinstance(value, str):
-                raise BadTask(f"{key}: expected a string, got {value!r}. Put it in quotes.")
+                raise BadTask(f"{key}: expected a string, got {shown(value)}. Put it in quotes.")
         for key in ("name", "action_set"):
-            if not _NAME.fullmatch(getattr(self, key)):
+            if not NAME.fullmatch(getattr(self, key)):
                 raise BadTask(
-                    f"{key}: expected letters, digits and '._-', got {getattr(self, key)!r}. "
-                    "Rename it."
+                    f"{key}: expected letters, digits and '._-', 100 at most, got "
+                    f"{shown(getattr(self, key))}. Rename it."
                 )
         if self.metric not in METRICS:
-            raise BadTask(f"metric: {unknown('metric', self.metric, METRICS)}")
+            raise BadTask(f"metric: {unknown('metric', shorten(self.metric), METRICS)}")
 
     def _check_programs(self) -> None:
         if self.dataset is not None and not (isinstance(self.dataset, str) and self.dataset):
-            raise BadTask(f"dataset: expected the name of one, got {self.dataset!r}. Correct it.")
+            raise BadTask(
+                f"dataset: expected the name of one, got {shown(self.dataset)}. Correct it."
+            )
         uris = self.programs
         if not isinstance(uris, tuple) or not all(isinstance(uri, str) and uri for uri in uris):
-            raise BadTask(f"programs: expected a list of URIs, got {uris!r}. Correct it.")
+            raise BadTask(f"programs: expected a list of URIs, got {shown(uris)}. Correct it.")
         if len(set(uris)) != len(uris):
             raise BadTask("programs: expected every URI once, got one twice. Remove it.")
         if (self.dataset is None) == (not uris):
@@ -111,11 +117,17 @@ def make_task(name_or_path: str | Path) -> Task:
         return _from_toml(text, f"{name}.toml")
     if not name.endswith(".toml"):
         advice = f"Known: {', '.join(task_names())}; or give the path of a .toml file."
-        raise UnknownName(unknown("task", name, task_names(), advice))
+        raise UnknownName(unknown("task", shorten(name), task_names(), advice))
+    source = shorten(name, 200)
     try:
-        return _from_toml(Path(name).read_text("utf-8"), name)
-    except (OSError, UnicodeDecodeError) as error:
-        raise BadTask(f"{name}: cannot read the task: {error}. Check the path.") from error
+        text = read_plain(Path(name), MAX_FILE_BYTES).decode("utf-8")
+    except OSError as error:
+        raise BadTask(
+            f"{source}: cannot read the task: {reason_of(error)}. Check the path."
+        ) from error
+    except UnicodeDecodeError as error:
+        raise BadTask(f"{source}: expected UTF-8 text: {error}. Save it as UTF-8.") from error
+    return _from_toml(text, source)
 
 
 def _from_toml(text: str, source: str) -> Task:
@@ -123,20 +135,24 @@ def _from_toml(text: str, source: str) -> Task:
         table = tomllib.loads(text)
         _check_keys(table)
         return Task(**table)
-    except (BadTask, tomllib.TOMLDecodeError) as error:
-        raise BadTask(f"{source}: {error}") from error
+    # ValueError is also a number of too many digits, RecursionError lists in lists.
+    except (ValueError, RecursionError) as error:
+        raise BadTask(f"{source}: {shorten(str(error), 500)}") from error
 
 
 def _check_keys(table: Mapping[str, Any]) -> None:
     known = {field.name: field for field in fields(Task)}
     for key in table:
         if key not in known:
-            raise BadTask(unknown("key", key, known))
+            raise BadTask(unknown("key", shorten(key), known))
     for key, field in known.items():
         if field.default is MISSING and key not in table:
             raise BadTask(f"{key}: this key is missing. Add it.")
 
 
-def _check_count(key: str, value: object, least: int) -> None:
-    if not isinstance(value, int) or isinstance(value, bool) or value < least:
-        raise BadTask(f"{key}: expected an integer of {least} or more, got {value!r}. Correct it.")
+def _check_count(key: str, value: object, least: int, most: int) -> None:
+    if not isinstance(value, int) or isinstance(value, bool) or not least <= value <= most:
+        raise BadTask(
+            f"{key}: expected an integer of {least} or more, {most:,} at most, got "
+            f"{shown(value)}. Correct it."
+        )

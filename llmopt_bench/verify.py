@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import hashlib
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from llmopt_bench.action_set import make_action_set
-from llmopt_bench.datasets import load_program
-from llmopt_bench.errors import InvalidModule, LlmoptError
+from llmopt_bench.datasets import expected_of, load_program
+from llmopt_bench.errors import BadProgram, InvalidModule, LlmoptError, MissingTool
+from llmopt_bench.execution import Expected, execute, require_native
 from llmopt_bench.isolation import DEFAULT, Isolation
 from llmopt_bench.passes import PassList
 from llmopt_bench.program import Program
@@ -82,22 +85,30 @@ def settle(
 def verify_records(
     records: Iterable[Record],
     progress: Callable[[Record], None] | None = None,
+    *,
+    run_programs: bool = True,
+    warn: Callable[[str], object] = warnings.warn,
     isolation: Isolation | None = DEFAULT,
 ) -> list[Finding]:
     """Replay every record and return those that do not hold.
 
     Program, action set, initial metric and -Oz are computed again for all records. A record with
-    an answer is replayed too; a failed one has nothing to replay.
+    an answer is replayed too; a failed one has nothing to replay. Where it is known what the
+    program must do (``datasets.expected_of``), the result of the replay is made a native program,
+    which must do the same.
 
     Args:
         records: Records of any tasks; records of one program should come one after the other.
         progress: Called after each record.
+        run_programs: Whether to run native programs.
+        warn: Called, once, with the reason if programs cannot be run on this machine.
         isolation: The limits of the compiler; None for this process.
     """
     findings = []
+    behaviour = _Behaviour(warn) if run_programs else None
     for record in records:
         try:
-            problems = list(_problems(record, isolation))
+            problems = list(_problems(record, behaviour, isolation))
         except LlmoptError as error:
             problems = [str(error)]
         findings += [Finding(record, problem) for problem in problems]
@@ -106,7 +117,44 @@ def verify_records(
     return findings
 
 
-def _problems(record: Record, isolation: Isolation | None) -> Iterator[str]:
+class _Behaviour:
+    """Runs the results of replays, each distinct one once."""
+
+    def __init__(self, warn: Callable[[str], object]) -> None:
+        self._warn = warn
+        self._able = True
+        self._known: dict[tuple[str, str], str | None] = {}
+
+    def problem(self, session: Session) -> str | None:
+        """Return what the program in ``session`` does otherwise than it must, if anything."""
+        if not self._able:
+            return None
+        try:
+            expected = expected_of(session.program)
+            if expected is None:
+                return None
+            require_native()
+        except MissingTool as error:
+            self._able = False
+            self._warn(f"the programs were not run, only replayed: {error}")
+            return None
+        bitcode = session.bitcode()
+        key = (session.program.uri, hashlib.sha256(bitcode).hexdigest())
+        if key not in self._known:
+            self._known[key] = _difference(expected, bitcode, session.program.uri)
+        return self._known[key]
+
+
+def _difference(expected: Expected, bitcode: bytes, name: str) -> str | None:
+    try:
+        return expected.difference(execute(bitcode, name))
+    except BadProgram as error:
+        return str(error)
+
+
+def _problems(
+    record: Record, behaviour: _Behaviour | None, isolation: Isolation | None
+) -> Iterator[str]:
     actions = make_action_set(record.action_set)
     yield from _compare("action_set_sha256", record.action_set_sha256, actions.sha256)
     program = load_program(record.program)
@@ -120,6 +168,8 @@ def _problems(record: Record, isolation: Isolation | None) -> Iterator[str]:
     if record.status == "ok":
         yield from _compare("new", record.new, session.measure())
         yield from _compare("module_sha256", record.module_sha256, session.content_hash())
+        if behaviour and (difference := behaviour.problem(session)):
+            yield f"the program that the replay gives does not do what it should: {difference}"
 
 
 def _compare(field: str, said: object, found: object) -> Iterator[str]:

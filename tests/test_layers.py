@@ -15,10 +15,10 @@ PACKAGE = "llmopt_bench"
 PLUGINS = ("agents", "baselines")
 LAYERS = (
     ("errors",),
-    ("program", "passes", "action_set", "passlist_text", "budget"),
+    ("program", "passes", "action_set", "passlist_text", "plain_file", "budget"),
     ("task", "record", "record_fields"),
     ("score", "_core", "isolation"),
-    ("session", "features", "build", "datasets", "frontend", "report", "board"),
+    ("session", "features", "build", "datasets", "execution", "frontend", "report", "board"),
     (
         "env",
         "episode",

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from llmopt_bench.errors import BadRecord
 from llmopt_bench.record import Record, RecordKey, RecordWriter, read_records
-from llmopt_bench.record_fields import SCHEMA
+from llmopt_bench.record_fields import MAX_AMOUNT, MAX_SIZE, SCHEMA
 
 GOLDEN = Path(__file__).parent / "golden" / "records_v1.jsonl"
 
@@ -67,8 +67,8 @@ class TestRecord:
     @given(
         program=st.text(min_size=1),
         seed=st.integers(min_value=0),
-        new=st.integers(min_value=0),
-        wall=st.floats(min_value=0, allow_infinity=False),
+        new=st.integers(min_value=0, max_value=MAX_SIZE),
+        wall=st.floats(min_value=0, max_value=MAX_AMOUNT),
         settings_=st.dictionaries(
             st.text(), st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False,
             allow_infinity=False) | st.text(), max_size=3,
@@ -111,6 +111,8 @@ class TestRecord:
             ({"status": "fine"}, "status: expected one of ok, failed"),
             ({"oz": -1}, "oz"),
             ({"oz": None}, "oz"),
+            ({"oz": MAX_SIZE + 1}, "oz: expected an integer from 0 to 1099511627776"),
+            ({"wall_seconds": MAX_AMOUNT * 2}, "wall_seconds"),
             ({"initial": 1.5}, "initial"),
             ({"new": -1}, "new"),
             ({"module_sha256": "short"}, "module_sha256"),

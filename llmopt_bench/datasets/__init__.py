@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import os
 from pathlib import Path
 
 from llmopt_bench.datasets.base import Dataset, FiniteDataset
@@ -11,9 +12,18 @@ from llmopt_bench.datasets.bundled import BundledFunctions, BundledPrograms
 from llmopt_bench.datasets.csmith import CsmithPrograms
 from llmopt_bench.datasets.files import SUFFIXES, is_file_name, load_file
 from llmopt_bench.errors import UnknownName, UnknownProgram, unknown
+from llmopt_bench.execution import Expected
+from llmopt_bench.passlist_text import shorten, shown
 from llmopt_bench.program import Program
 
-__all__ = ["Dataset", "FiniteDataset", "dataset_names", "load_program", "make_dataset"]
+__all__ = [
+    "Dataset",
+    "FiniteDataset",
+    "dataset_names",
+    "expected_of",
+    "load_program",
+    "make_dataset",
+]
 
 _DATASETS: dict[str, type[Dataset]] = {
     dataset.name: dataset for dataset in (BundledPrograms, BundledFunctions, CsmithPrograms)
@@ -34,7 +44,7 @@ def make_dataset(name: str) -> Dataset:
         UnknownName: No dataset has this name.
     """
     if name not in _DATASETS:
-        raise UnknownName(unknown("dataset", name, _DATASETS))
+        raise UnknownName(unknown("dataset", shorten(name), _DATASETS))
     return _DATASETS[name]()
 
 
@@ -54,25 +64,43 @@ def load_program(uri: str | Path) -> Program:
     """
     if isinstance(uri, Path):
         return load_file(uri)
+    if not isinstance(uri, str):
+        raise UnknownProgram(f"expected the URI or path of a program, got {shown(uri)}.")
     uri = uri.removeprefix(_OPTIONAL_SCHEME)
     dataset, _, name = uri.partition("/")
     if dataset in _DATASETS and name:
         return make_dataset(dataset).load(uri)
     # What is there but has no ending of ours gets the message about endings.
-    if "\0" not in uri and (is_file_name(uri) or (uri and Path(uri).exists())):
+    there = os.path.exists(uri)  # noqa: PTH110  (the method of Path raises for some)
+    if there or (is_file_name(uri) and "\0" not in uri):
         return load_file(uri)
     raise _unresolved(uri)
+
+
+def expected_of(program: Program) -> Expected | None:
+    """Return what a program must do when it runs; None if that is not known.
+
+    It is known for ``bundled-v1`` and found out for ``csmith-v0``. Functions alone cannot be run,
+    and files of the user are not: nobody said that they may, or what they should print.
+
+    Raises:
+        MissingTool: It has to be run to know, and programs cannot be run on this machine.
+    """
+    dataset = program.uri.partition("/")[0]
+    return make_dataset(dataset).expected(program.uri) if dataset in _DATASETS else None
 
 
 def _unresolved(uri: str) -> UnknownProgram:
     dataset, slash, _ = uri.partition("/")
     if dataset in _DATASETS:
-        return UnknownProgram(f"expected {dataset}/<program>, got {uri!r}.")
+        return UnknownProgram(f"expected {dataset}/<program>, got {shown(uri)}.")
     advice = f"Datasets: {', '.join(_DATASETS)}. Files end in {', '.join(SUFFIXES)}."
     if slash:
-        return UnknownProgram(unknown("dataset", dataset, _DATASETS, advice))
+        return UnknownProgram(unknown("dataset", shorten(dataset), _DATASETS, advice))
     # Most often the dataset was forgotten.
     known = {name: f"{BundledPrograms.name}/{name}" for name in BundledPrograms().names}
-    near = difflib.get_close_matches(uri, known, n=1)
+    near = difflib.get_close_matches(shorten(uri), known, n=1)
     hint = f"Did you mean {known[near[0]]!r}? " if near else ""
-    return UnknownProgram(f"expected <dataset>/<program> or a file, got {uri!r}. {hint}{advice}")
+    return UnknownProgram(
+        f"expected <dataset>/<program> or a file, got {shown(uri)}. {hint}{advice}"
+    )

@@ -9,6 +9,8 @@ from typing import ClassVar
 import numpy as np
 
 from llmopt_bench.errors import UnknownProgram, unknown
+from llmopt_bench.execution import Expected
+from llmopt_bench.passlist_text import shorten, shown
 from llmopt_bench.program import Program
 
 
@@ -48,6 +50,18 @@ class Dataset(ABC):
     def random(self, rng: np.random.Generator) -> Program:
         """Return a program that ``rng`` picks, each with the same probability."""
 
+    def expected(self, uri: str) -> Expected | None:
+        """Return what a program must do when it runs, whatever passes have made of it.
+
+        None, as here, means that it cannot be run, or that nobody knows what it should do. A
+        dataset of programs that can be run overrides this.
+
+        Raises:
+            UnknownProgram: No program of this dataset has the URI.
+            MissingTool: It has to be run to know, and programs cannot be run on this machine.
+        """
+        return None
+
     def __iter__(self) -> Iterator[Program]:
         return map(self.load, self.uris())
 
@@ -59,7 +73,7 @@ class Dataset(ABC):
         """Return what follows the name of the dataset in a URI."""
         prefix = f"{self.name}/"
         if not uri.startswith(prefix):
-            raise UnknownProgram(f"expected a URI that starts with {prefix!r}, got {uri!r}.")
+            raise UnknownProgram(f"expected a URI that starts with {prefix!r}, got {shown(uri)}.")
         return uri.removeprefix(prefix)
 
 
@@ -91,7 +105,7 @@ class FiniteDataset(Dataset):
         return UnknownProgram(
             unknown(
                 f"program of {self.name}",
-                name,
+                shorten(name),
                 self.names,
                 f"`make_dataset({self.name!r}).uris()` lists all {len(self):,}.",
             )

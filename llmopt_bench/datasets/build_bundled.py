@@ -9,9 +9,7 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-import subprocess
 import sys
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -19,11 +17,12 @@ from pathlib import Path
 from llmopt_bench._core import Module
 from llmopt_bench.datasets.bundled import DATA, Entry, entries
 from llmopt_bench.errors import BadProgram, LlmoptError
-from llmopt_bench.frontend import clang_version, compile_source, find_compiler
+from llmopt_bench.execution import Expected, Limits, execute
+from llmopt_bench.frontend import clang_version, compile_source
 
 ROOT = Path(str(DATA))
-RUN_LIMIT = 10.0
-"""Seconds that a program may run."""
+LIMITS = Limits(seconds=5.0)
+"""What a program may use: less than where it is checked later, so that no slow one gets in."""
 
 
 def sources() -> list[Path]:
@@ -32,9 +31,19 @@ def sources() -> list[Path]:
 
 
 def build_entry(source: Path, bitcode: bytes) -> Entry:
-    """Return what the manifest has to say of a program."""
+    """Return what the manifest has to say of a program.
+
+    Raises:
+        BadProgram: It does not link, or it runs too long.
+    """
     module = Module.read(bitcode, source.name)
-    output, exit_code = run_native(source)
+    run = execute(bitcode, source.name, LIMITS)
+    if run.timed_out:
+        raise BadProgram(
+            f"expected {source.name} to end within {LIMITS.seconds:g} s, and it did not. "
+            "Let it do less."
+        )
+    expected = Expected.of(run)
     return Entry(
         name=source.stem,
         kind=source.parent.name,
@@ -42,30 +51,8 @@ def build_entry(source: Path, bitcode: bytes) -> Entry:
         bitcode_sha256=_sha256(bitcode),
         content_hash=module.content_hash(),
         functions={name: module.extract(name).instruction_count() for name in module.functions()},
-        stdout_sha256=_sha256(output),
-        exit_code=exit_code,
+        **asdict(expected),
     )
-
-
-def run_native(file: Path, *flags: str) -> tuple[bytes, int]:
-    """Compile a source or bitcode file to a program, run it, return its output and exit code.
-
-    Raises:
-        BadProgram: It does not compile, or it runs too long.
-    """
-    with tempfile.TemporaryDirectory(prefix="llmopt-") as folder:
-        program = Path(folder) / "program"
-        command = [*find_compiler().command("c"), "-w", str(file), *flags]
-        built = subprocess.run(
-            [*command, "-o", str(program), "-lm"], capture_output=True, text=True
-        )
-        if built.returncode != 0:
-            raise BadProgram(f"expected {file} to link, got: {built.stderr.strip()[:500]}")
-        try:
-            done = subprocess.run([program], stdout=subprocess.PIPE, timeout=RUN_LIMIT)
-        except subprocess.TimeoutExpired:
-            raise BadProgram(f"expected {file} to end within {RUN_LIMIT:g} s.") from None
-        return done.stdout, done.returncode
 
 
 def build() -> int:

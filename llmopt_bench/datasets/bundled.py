@@ -10,6 +10,7 @@ from importlib import resources
 from typing import TYPE_CHECKING, Any
 
 from llmopt_bench.datasets.base import FiniteDataset
+from llmopt_bench.execution import Expected
 from llmopt_bench.program import Program
 
 if TYPE_CHECKING:
@@ -73,22 +74,36 @@ class BundledPrograms(FiniteDataset):
         Raises:
             UnknownProgram: There is no program of this name.
         """
+        entry = self._entry(uri)
+        return Program(
+            f"{self.name}/{entry.name}",
+            (DATA / entry.bitcode_path).read_bytes(),
+            (DATA / entry.source_path).read_text("utf-8"),
+        )
+
+    def expected(self, uri: str) -> Expected:
+        """Return what the program ``bundled-v1/<name>`` must print, and its exit code.
+
+        Raises:
+            UnknownProgram: There is no program of this name.
+        """
+        entry = self._entry(uri)
+        return Expected(entry.stdout_sha256, entry.exit_code)
+
+    def _entry(self, uri: str) -> Entry:
         name = self._name_in(uri)
         entry = entries().get(name)
         if entry is None:
             raise self._missing(name)
-        return Program(
-            f"{self.name}/{name}",
-            (DATA / entry.bitcode_path).read_bytes(),
-            (DATA / entry.source_path).read_text("utf-8"),
-        )
+        return entry
 
 
 class BundledFunctions(FiniteDataset):
     """Each function of the bundled programs alone, as 2309.07062 does with its programs.
 
     Functions of less than ``LEAST_INSTRUCTIONS`` are left out. A local function becomes visible
-    from outside: alone in its module it would be dead code otherwise.
+    from outside: alone in its module it would be dead code otherwise. A function alone is no
+    program that could be run, so nothing is ``expected`` of it; the program it is from is run.
     """
 
     name = "bundled-functions-v1"

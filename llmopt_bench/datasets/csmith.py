@@ -14,6 +14,7 @@ import numpy as np
 
 from llmopt_bench.datasets.base import Dataset
 from llmopt_bench.errors import BadProgram, LlmoptError, MissingTool, UnknownProgram
+from llmopt_bench.execution import Expected, Limits, execute, require_native
 from llmopt_bench.frontend import compile_source, find_compiler
 from llmopt_bench.program import Program
 
@@ -24,6 +25,8 @@ VERSION = "2.3.0"
 """Another Csmith makes other programs of the same seeds, which needs another dataset name."""
 TIME_LIMIT = 60.0
 """Seconds that Csmith may take; some seeds never end."""
+RUN_LIMITS = Limits(seconds=3.0)
+"""What an unoptimized program may use; many seeds give programs that never end."""
 
 _HOW_TO_GET = "Install it with `apt-get install csmith libcsmith-dev`."
 
@@ -72,9 +75,27 @@ class CsmithPrograms(Dataset):
         text = _generate(int(name))
         return Program(uri, compile_source(text, "c", cflags=[f"-I{_tools()[1]}"]), text)
 
+    def expected(self, uri: str) -> Expected | None:
+        """Return what the unoptimized program does: it prints a checksum of its variables.
+
+        None if it does not end soon.
+
+        Raises:
+            UnknownProgram, MissingTool, BadProgram: As ``load``; MissingTool also if programs
+                cannot be run on this machine.
+        """
+        require_native()
+        return _observe(uri)
+
     def random(self, rng: np.random.Generator) -> Program:
         """Return the program of a seed that ``rng`` picks."""
         return self.load(f"{self.name}/{int(rng.integers(SEEDS))}")
+
+
+@functools.lru_cache(maxsize=64)
+def _observe(uri: str) -> Expected | None:
+    run = execute(CsmithPrograms().load(uri).bitcode, uri, RUN_LIMITS)
+    return None if run.timed_out else Expected.of(run)
 
 
 def _generate(seed: int) -> str:
