@@ -13,8 +13,8 @@ from importlib import resources
 from types import MappingProxyType
 from typing import Any, Self
 
-from llmopt_bench.errors import UnknownName, UnknownPass, unknown
-from llmopt_bench.passlist_text import LEVELS, read_items, shorten, shown
+from llmopt_bench.errors import UnknownName, UnknownPass, shorten, shown, unknown
+from llmopt_bench.passlist_text import LEVELS, read_items
 
 DEFAULT_ACTION_SET = "passes-v1"
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")

@@ -11,9 +11,8 @@ from functools import partial
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
-from llmopt_bench.errors import BadAgent, UnknownName, UnknownPass, unknown
+from llmopt_bench.errors import BadAgent, UnknownName, UnknownPass, shorten, shown, unknown
 from llmopt_bench.passes import PassList, as_pass_list
-from llmopt_bench.passlist_text import shorten, shown
 from llmopt_bench.record_fields import is_amount
 
 if TYPE_CHECKING:

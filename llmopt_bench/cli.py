@@ -21,8 +21,8 @@ from llmopt_bench.errors import (
     UnknownName,
     UnknownPass,
     UnknownProgram,
+    shorten,
 )
-from llmopt_bench.passlist_text import shorten
 
 FAILED, BAD_USAGE, INTERRUPTED = 1, 2, 130
 """Exit codes other than 0."""

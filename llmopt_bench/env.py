@@ -95,6 +95,8 @@ class PassOrderEnv(EpisodeEnv):
             raise ValueError("expected program or programs, got both. Give one of them.")
         if programs is not None and not programs:
             raise ValueError("expected at least one program, got an empty list.")
+        if max_passes is not None and max_passes < 1:
+            raise ValueError(f"expected max_passes of 1 or more, or None, got {max_passes}.")
         if budget is not None and meter is not None:
             raise ValueError("expected budget or meter, got both. Give Meter(budget) alone.")
         if not isinstance(action_set, ActionSet):

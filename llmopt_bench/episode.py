@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+import operator
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, NoReturn
 
 import gymnasium as gym
 import numpy as np
@@ -11,7 +13,7 @@ from gymnasium import spaces
 
 from llmopt_bench.action_set import ActionSet
 from llmopt_bench.budget import Meter
-from llmopt_bench.errors import CompilerError, LlmoptError
+from llmopt_bench.errors import CompilerError, LlmoptError, shown
 from llmopt_bench.isolation import Isolation
 from llmopt_bench.observations import Features, Observation
 from llmopt_bench.passes import PassList
@@ -79,9 +81,13 @@ class EpisodeEnv(gym.Env[Any, Any]):
         Args:
             seed: Seeds ``np_random``, from which the program is drawn.
             options: ``program``: a program, URI or path for this episode.
+
+        Raises:
+            BadProgram, UnknownProgram: It cannot be loaded.
+            ValueError: There are other options.
         """
         super().reset(seed=seed)
-        chosen = (options or {}).get("program")
+        chosen = _program_of(options)
         if chosen is None:
             chosen = self._programs[0]
             if len(self._programs) > 1:
@@ -125,9 +131,13 @@ class EpisodeEnv(gym.Env[Any, Any]):
         """
         if not self._running:
             self._require_episode()
-        number = self._last = int(action)
+        try:
+            number = self._last = operator.index(action)
+        except TypeError:
+            self._refuse(action)
         if not 0 <= number < self._stop:
-            self._check_stop(number)
+            if number != self._stop:
+                self._refuse(action)
             return None
         self._left = self.meter.take()
         if self._left < 0:
@@ -209,12 +219,11 @@ class EpisodeEnv(gym.Env[Any, Any]):
             raise gym.error.ResetNeeded("the episode has ended. Call reset() to start another.")
         return session
 
-    def _check_stop(self, number: int) -> None:
-        if number != self._stop:
-            raise gym.error.InvalidAction(
-                f"expected an action from 0 to {self._stop} (stop), got {number}. "
-                "`action_names` lists them."
-            )
+    def _refuse(self, action: Any) -> NoReturn:
+        raise gym.error.InvalidAction(
+            f"expected an action from 0 to {self._stop} (stop), got {shown(action)}. "
+            "`action_names` lists them."
+        )
 
     def _note(self, actions: Sequence[int]) -> None:
         self._actions.extend(actions)
@@ -268,3 +277,16 @@ class EpisodeEnv(gym.Env[Any, Any]):
             "changed": changed,
             "program": self._uri,
         }
+
+
+def _program_of(options: object) -> Program | str | None:
+    """Return the program that the options of ``reset`` name, if they do."""
+    options = {} if options is None else options
+    if not isinstance(options, Mapping) or options.keys() - {"program"}:
+        raise ValueError(f'expected options like {{"program": URI}}, got {shown(options)}.')
+    program = options.get("program")
+    if isinstance(program, Path):
+        return str(program)
+    if program is not None and not isinstance(program, Program | str):
+        raise ValueError(f"expected a Program, a URI or a path, got {shown(program)}.")
+    return program

@@ -74,6 +74,19 @@ class MissingTool(LlmoptError, RuntimeError):
     """An external program (clang, csmith, ...) is needed and is not installed."""
 
 
+def shorten(text: str, limit: int = 80) -> str:
+    """Return ``text`` cut to what an error message can bear."""
+    return text if len(text) <= limit else text[:limit] + "..."
+
+
+def shown(value: object, limit: int = 80) -> str:
+    """Return ``value`` as an error message shows it, whatever it is."""
+    try:
+        return shorten(repr(value), limit)
+    except Exception:  # an integer of 10,000 digits, lists in lists, a foreign `__repr__`
+        return f"a {type(value).__name__} that cannot be shown"
+
+
 def unknown(kind: str, name: str, known: Iterable[str], advice: str = "") -> str:
     """Return the message for a name that is not among ``known``: suggestion, then the next step.
 
@@ -87,6 +100,6 @@ def unknown(kind: str, name: str, known: Iterable[str], advice: str = "") -> str
     close = difflib.get_close_matches(name, names, n=3)
     hint = f" Did you mean {' or '.join(repr(c) for c in close)}?" if close else ""
     if not advice:
-        shown = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
-        advice = f"Known: {shown}." if names else "None is known."
-    return f"unknown {kind} {name!r}.{hint} {advice}"
+        some = ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+        advice = f"Known: {some}." if names else "None is known."
+    return f"unknown {kind} {shown(name)}.{hint} {advice}"

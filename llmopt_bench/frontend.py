@@ -109,6 +109,11 @@ def compile_source(
             *("-x", chosen, _as_argument(source.name), "-o", str(out)),
         ]
         _compile(command, source, scratch)
+        if not out.exists():
+            raise BadProgram(
+                f"expected clang to write bitcode for {source.name}, got nothing. Leave out "
+                "arguments such as -fsyntax-only."
+            )
         return out.read_bytes()
 
 
@@ -215,6 +220,8 @@ def compiler_environment(scratch: Path) -> Mapping[str, str]:
     cache = str(scratch / "cache")
     return kept | {
         "LC_ALL": "C",
+        # The same source must be the same program tomorrow, also with __DATE__ in it.
+        "SOURCE_DATE_EPOCH": "0",
         "TMPDIR": str(scratch),
         "ZIG_GLOBAL_CACHE_DIR": cache,
         "ZIG_LOCAL_CACHE_DIR": cache,

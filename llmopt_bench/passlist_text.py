@@ -15,7 +15,7 @@ from importlib import resources
 from itertools import chain, islice
 from typing import NamedTuple
 
-from llmopt_bench.errors import UnknownPass
+from llmopt_bench.errors import UnknownPass, shorten, shown
 
 LEVELS = ("module", "cgscc", "function", "loop")
 """What a pass runs on, from wide to narrow."""
@@ -69,19 +69,6 @@ def legacy_flags() -> LegacyFlags:
     file = resources.files("llmopt_bench") / "action_sets" / "legacy.toml"
     table = tomllib.loads(file.read_text("utf-8"))
     return LegacyFlags(mapped=table["map"], dropped=table["dropped"])
-
-
-def shorten(text: str, limit: int = 80) -> str:
-    """Return ``text`` cut to what an error message can bear."""
-    return text if len(text) <= limit else text[:limit] + "..."
-
-
-def shown(value: object, limit: int = 80) -> str:
-    """Return ``value`` as an error message shows it, whatever it is."""
-    try:
-        return shorten(repr(value), limit)
-    except Exception:  # an integer of 10,000 digits, lists in lists, a foreign `__repr__`
-        return f"a {type(value).__name__} that cannot be shown"
 
 
 def check_length(text: object) -> None:

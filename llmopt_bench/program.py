@@ -6,8 +6,7 @@ import hashlib
 from dataclasses import dataclass, field
 from typing import Self
 
-from llmopt_bench.errors import BadProgram
-from llmopt_bench.passlist_text import shorten
+from llmopt_bench.errors import BadProgram, shorten
 
 MAX_BYTES = 1 << 26
 """The largest file that is read as a program; LLVM takes about 50 times as much memory."""

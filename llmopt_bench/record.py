@@ -16,8 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from llmopt_bench.errors import BadRecord, unknown
-from llmopt_bench.passlist_text import shorten, shown
+from llmopt_bench.errors import BadRecord, shorten, shown, unknown
 from llmopt_bench.plain_file import append_whole, open_plain, open_to_append, reason_of
 from llmopt_bench.record_fields import CHECKS, SCHEMA, check_outcome, read_object
 

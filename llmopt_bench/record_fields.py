@@ -8,8 +8,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from llmopt_bench.errors import BadRecord
-from llmopt_bench.passlist_text import shorten, shown
+from llmopt_bench.errors import BadRecord, shorten, shown
 from llmopt_bench.task import METRICS
 
 SCHEMA = 1

@@ -16,6 +16,7 @@ from llmopt_bench.budget import Meter
 from llmopt_bench.build import build_info
 from llmopt_bench.datasets import load_program
 from llmopt_bench.env import PassOrderEnv
+from llmopt_bench.errors import BadRecord
 from llmopt_bench.isolation import DEFAULT, Isolation
 from llmopt_bench.passes import ActionSet, PassList
 from llmopt_bench.program import Program
@@ -126,9 +127,11 @@ def perform(job: Job, item: Item, facts: Facts) -> Record:
         outcome = _failure(describe(error))
     finally:
         env.close()
-    return _record(
-        job, item, facts, outcome, Spent(meter.compilations, meter.passes, seconds, usage)
-    )
+    spent = Spent(meter.compilations, meter.passes, seconds, usage)
+    try:
+        return _record(job, item, facts, outcome, spent)
+    except BadRecord as error:  # the agent reports a usage that no record can hold
+        return _record(job, item, facts, _failure(describe(error)), spent._replace(usage={}))
 
 
 def lost_record(job: Job, item: Item, facts: Facts, cause: str, seconds: float) -> Record:

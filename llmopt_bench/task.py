@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from llmopt_bench.action_set import DEFAULT_ACTION_SET, NAME
-from llmopt_bench.errors import BadTask, UnknownName, unknown
-from llmopt_bench.passlist_text import shorten, shown
+from llmopt_bench.errors import BadTask, UnknownName, shorten, shown, unknown
 from llmopt_bench.plain_file import read_plain, reason_of
 
 METRICS = ("instruction_count", "text_size")

@@ -4,7 +4,7 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 
 import llmopt_bench
-from llmopt_bench import Meter, PassList, Session
+from llmopt_bench import Meter, PassList, PassOrderEnv, Session
 from llmopt_bench.errors import BudgetSpent, UnknownName, UnknownPass, UnknownProgram
 from llmopt_bench.observations import observation_names
 from llmopt_bench.rewards import make_reward, reward_names
@@ -289,3 +289,25 @@ def test_evaluate_from_here():
     assert env.evaluate(["simplifycfg", ""], here=True) == whole
     assert env.meter.compilations == 5
     assert env.pass_list == PassList(["mem2reg"])
+
+
+@pytest.mark.parametrize("action", ["mem2reg", None, float("nan"), 1.7, 10**30, [3], -1])
+def test_actions_that_are_no_numbers_of_actions_are_refused(action):
+    env = PassOrderEnv(PROGRAM)
+    env.reset()
+    with pytest.raises(gym.error.InvalidAction, match=r"expected an action from 0 to"):
+        env.step(action)
+    assert env.meter.compilations == 0
+    assert env.step(0)[4]["compilations"] == 1
+
+
+@pytest.mark.parametrize("options", ["abc", {"program": []}, {"programme": "x"}, {"program": 3}])
+def test_options_of_reset_that_make_no_sense_are_refused(options):
+    env = PassOrderEnv(PROGRAM)
+    with pytest.raises(ValueError, match="expected"):
+        env.reset(options=options)
+
+
+def test_a_limit_below_one_pass_is_refused():
+    with pytest.raises(ValueError, match="max_passes of 1 or more"):
+        PassOrderEnv(PROGRAM, max_passes=0)

@@ -20,9 +20,9 @@ class Recorder(PassOrderEnv):
         self.reset(seed=1)
 
     def evaluate(  # type: ignore[override]
-        self, pass_lists: Sequence[PassList], *, here: bool = False
+        self, pass_lists: Sequence[PassList], *, here: bool = False, failure: int | None = None
     ) -> list[int]:
-        values = super().evaluate(pass_lists, here=here)
+        values = super().evaluate(pass_lists, here=here, failure=failure)
         whole = [self.pass_list + given if here else given for given in pass_lists]
         self.seen += zip(whole, values, strict=True)
         return values

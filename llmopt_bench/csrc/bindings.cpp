@@ -226,6 +226,8 @@ void defineIsolation(nb::module_ &m) {
 
 NB_MODULE(_core, m) {
   m.doc() = "The C++ core: LLVM modules and the passes that run on them.";
+  // A script may end with sessions in its globals, which is no error of its own.
+  nb::set_leak_warnings(false);
   nb::register_exception_translator(translate);
   const auto unlocked = nb::call_guard<nb::gil_scoped_release>();
 

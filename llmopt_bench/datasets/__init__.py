@@ -11,9 +11,8 @@ from llmopt_bench.datasets.base import Dataset, FiniteDataset
 from llmopt_bench.datasets.bundled import BundledFunctions, BundledPrograms
 from llmopt_bench.datasets.csmith import CsmithPrograms
 from llmopt_bench.datasets.files import SUFFIXES, is_file_name, load_file
-from llmopt_bench.errors import UnknownName, UnknownProgram, unknown
+from llmopt_bench.errors import UnknownName, UnknownProgram, shorten, shown, unknown
 from llmopt_bench.execution import Expected
-from llmopt_bench.passlist_text import shorten, shown
 from llmopt_bench.program import Program
 
 __all__ = [

@@ -8,9 +8,8 @@ from typing import ClassVar
 
 import numpy as np
 
-from llmopt_bench.errors import UnknownProgram, unknown
+from llmopt_bench.errors import UnknownProgram, shorten, shown, unknown
 from llmopt_bench.execution import Expected
-from llmopt_bench.passlist_text import shorten, shown
 from llmopt_bench.program import Program
 
 

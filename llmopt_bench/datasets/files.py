@@ -9,9 +9,8 @@ from itertools import islice
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from llmopt_bench.errors import BadProgram, UnknownProgram
+from llmopt_bench.errors import BadProgram, UnknownProgram, shorten
 from llmopt_bench.frontend import LANGUAGES, compile_source
-from llmopt_bench.passlist_text import shorten
 from llmopt_bench.plain_file import read_plain, reason_of
 from llmopt_bench.program import MAX_BYTES, Program
 

@@ -1,10 +1,13 @@
 #include "isolation/box.h"
 
+#include "compiler.h"
+
 #include <cerrno>
+#include <cstring>
 #include <linux/futex.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
-#include <system_error>
 #include <unistd.h>
 
 namespace llmopt {
@@ -14,8 +17,29 @@ namespace {
 constexpr size_t Kept = size_t(1) << 20;
 
 [[noreturn]] void fail(const char *what) {
-  throw std::system_error(errno, std::generic_category(), what);
+  throw CoreError(ErrorKind::CompilerError,
+                  std::string("expected memory to share with a worker process, got: ") + what +
+                      ": " + std::strerror(errno) +
+                      ". Raise the limit (ulimit -n, -v, -f), or use isolation=None.");
 }
+
+// A memory file has to keep to the limit on files, which is meant for disks.
+class NoFileLimit {
+public:
+  NoFileLimit() {
+    getrlimit(RLIMIT_FSIZE, &before);
+    const rlimit most{before.rlim_max, before.rlim_max};
+    if (before.rlim_cur != before.rlim_max)
+      setrlimit(RLIMIT_FSIZE, &most);
+  }
+  ~NoFileLimit() {
+    if (before.rlim_cur != before.rlim_max)
+      setrlimit(RLIMIT_FSIZE, &before);
+  }
+
+private:
+  rlimit before;
+};
 
 void futex(std::atomic<uint32_t> &word, int operation, uint32_t value, const timespec *time) {
   syscall(SYS_futex, reinterpret_cast<uint32_t *>(&word), operation, value, time, nullptr, 0);
@@ -26,7 +50,7 @@ void futex(std::atomic<uint32_t> &word, int operation, uint32_t value, const tim
 Box::Box(int file, size_t size) : size(size) {
   memory = mmap(nullptr, size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, file, 0);
   if (memory == MAP_FAILED)
-    fail("cannot map the memory shared with a worker");
+    fail("mmap");
 }
 
 Box::~Box() { munmap(memory, size); }
@@ -41,10 +65,13 @@ void Box::keepFromChildren() { madvise(memory, size, MADV_DONTFORK); }
 int Box::makeFile() {
   const int file = memfd_create("llmopt-worker", MFD_CLOEXEC);
   if (file < 0)
-    fail("cannot make the memory shared with a worker");
+    fail("memfd_create");
+  const NoFileLimit unlimited;
   if (ftruncate(file, BoxSize) != 0) {
+    const int why = errno;
     close(file);
-    fail("cannot size the memory shared with a worker");
+    errno = why;
+    fail("ftruncate");
   }
   return file;
 }

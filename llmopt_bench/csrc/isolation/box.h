@@ -33,7 +33,7 @@ constexpr size_t BoxSize = size_t(256) << 20;
 
 class Box {
 public:
-  // Maps `size` bytes of a memory file: all of it, or the header alone. Throws std::system_error.
+  // Maps `size` bytes of a memory file: all of it, or the header alone. Throws CompilerError.
   explicit Box(int file, size_t size = BoxSize);
   ~Box();
   Box(const Box &) = delete;
@@ -46,7 +46,7 @@ public:
   void shrink(size_t used);
   void keepFromChildren();
 
-  // A file in memory that goes when the last process that knows it does. Throws std::system_error.
+  // A file in memory that goes when the last process that knows it does. Throws CompilerError.
   static int makeFile();
 
 private:
