@@ -7,9 +7,11 @@ from __future__ import annotations
 
 import io
 import os
+import signal
 import sys
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NoReturn
 
 import typer
 
@@ -26,6 +28,10 @@ from llmopt_bench.errors import (
 
 FAILED, BAD_USAGE, INTERRUPTED = 1, 2, 130
 """Exit codes other than 0."""
+
+# What asks a process to end, besides Ctrl-C: a scheduler's time limit, a terminal that closes.
+_ENDINGS = (signal.SIGTERM, signal.SIGHUP)
+_ended_by: int = signal.SIGINT
 
 _LONGEST_LINE = 400
 _USAGE_ERRORS = (UnknownName, UnknownPass, UnknownProgram, BadTask, BadAgent)
@@ -48,6 +54,8 @@ cli_lists.register(app)
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit with its code."""
     _prepare_output()
+    for number in _ENDINGS:
+        signal.signal(number, _interrupt)
     code = _guarded(arguments)
     try:
         sys.stdout.flush()
@@ -92,9 +100,21 @@ def _guarded(arguments: Sequence[str] | None) -> int:
     except (LlmoptError, OSError) as error:
         return _complain(str(error), FAILED)
     # Versions of typer differ in whether Ctrl-C comes out as an exception or as a code.
-    if code == INTERRUPTED:
-        _complain("interrupted; what was finished is kept", code)
-    return int(code)
+    return _end_of_interruption(arguments) if code == INTERRUPTED else int(code)
+
+
+def _interrupt(number: int, _: object) -> NoReturn:
+    """Make a signal that asks the process to end do what Ctrl-C does."""
+    global _ended_by
+    _ended_by = number
+    raise KeyboardInterrupt
+
+
+def _end_of_interruption(arguments: Sequence[str] | None) -> int:
+    """Return the exit code after Ctrl-C or a signal, and say what became of the work."""
+    given = sys.argv[1:] if arguments is None else arguments
+    advice = "; run it again with --resume and --out" if "run" in given[:1] else ""
+    return _complain(f"interrupted; what was finished is kept{advice}", 128 + _ended_by)
 
 
 def _usage_text(error: Exception) -> str:

@@ -92,6 +92,7 @@ class _Pool:
         self._left = len(items)
         self._deaths: dict[Item, int] = {}
         self._workers: list[_Worker] = []
+        self._stillborn = 0
 
     def start(self, count: int) -> None:
         self._workers += [_Worker(self._job) for _ in range(count)]
@@ -121,7 +122,7 @@ class _Pool:
         if isinstance(message, Facts):
             worker.facts = message
             return None
-        worker.ready = True
+        worker.ready, self._stillborn = True, 0
         worker.assign(self._waiting.popleft() if self._waiting else None)
         return message
 
@@ -129,6 +130,11 @@ class _Pool:
         """Replace a worker that died; return the record of its item if it is given up."""
         self._workers.remove(worker)
         cause = worker.end()
+        killed = worker.process.exitcode in _KILLS
+        if not worker.ready and killed and self._stillborn < _ATTEMPTS_AFTER_KILLS:
+            self._stillborn += 1
+            self.start(1)
+            return None
         if not worker.ready:
             raise CompilerError(
                 f"{cause} before it could start. Its error is above; a script that calls run() "
@@ -138,7 +144,6 @@ class _Pool:
         if worker.item is None:
             return None
         deaths = self._deaths[worker.item] = self._deaths.get(worker.item, 0) + 1
-        killed = worker.process.exitcode in _KILLS
         if deaths < (_ATTEMPTS_AFTER_KILLS if killed else _ATTEMPTS):
             self._waiting.appendleft(worker.item)
             return None

@@ -188,7 +188,11 @@ def test_interruption_keeps_what_is_finished_and_leaves_no_process(tmp_path: Pat
     ("ending", "code", "said"),
     [
         (signal.SIGKILL, -signal.SIGKILL, ""),
-        (signal.SIGINT, 130, "error: interrupted; what was finished is kept\n"),
+        (
+            signal.SIGINT,
+            130,
+            "error: interrupted; what was finished is kept; run it again with --resume and --out",
+        ),
     ],
 )
 def test_processes_die_with_the_runner(
