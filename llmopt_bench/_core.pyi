@@ -125,9 +125,10 @@ class RemoteModule(_AnyModule):
 def step_all(
     modules: list[RemoteModule],
     pipelines: list[str],
+    parallel: int,
     autophase: NDArray[np.int64] | None = None,
 ) -> list[tuple[bool, int] | Exception]:
-    """Step modules of different workers; as ``Pool.step_all``."""
+    """Step modules of different workers, so many at a time; else as ``Pool.step_all``."""
 
 def serve_forks(socket: int, parent: int) -> None:
     """Make workers as the process ``parent`` asks for them; does not return."""

@@ -21,10 +21,11 @@ class Lockstep:
     """Steps sessions together: in their worker processes, or in threads of this one.
 
     Args:
-        threads: How many threads, where sessions have no worker.
+        threads: How many step at a time.
     """
 
     def __init__(self, threads: int) -> None:
+        self._threads = threads
         self._pool = _core.Pool(threads)
 
     def step(
@@ -65,7 +66,7 @@ class Lockstep:
     ) -> list[tuple[bool, int] | Exception]:
         remote = [module for module in modules if isinstance(module, _core.RemoteModule)]
         if remote:
-            return _core.step_all(remote, pipelines, rows)
+            return _core.step_all(remote, pipelines, self._threads, rows)
         local = [module for module in modules if isinstance(module, _core.Module)]
         return self._pool.step_all(local, pipelines, rows)
 

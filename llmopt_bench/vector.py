@@ -28,8 +28,8 @@ class PassOrderVectorEnv(VectorEnv[Any, Any, Any]):
 
     Args:
         num_envs: How many environments.
-        threads: Without isolation, how many threads; the number of available cores, at most
-            ``num_envs``, if None.
+        threads: How many step at a time; the number of available cores, at most ``num_envs``,
+            if None.
         **options: As for ``PassOrderEnv``; each environment draws its own programs. A ``meter``
             is shared by all.
     """

@@ -92,6 +92,35 @@ def test_clone_goes_on_by_itself(session):
     assert session.content_hash() == fresh.content_hash()
 
 
+@pytest.mark.parametrize(
+    ("program", "first", "second"),
+    [
+        ("dct_image", "function(gvn-hoist)", "function(early-cse<memssa>)"),
+        (
+            "delta_varint",
+            "default<O2>,function(loop-mssa(licm<no-allowspeculation>))",
+            "function(break-crit-edges)",
+        ),
+        ("arena_pool", "default<Os>,function(loop-simplify)", "function(break-crit-edges)"),
+    ],
+)
+def test_clone_has_the_analyses_too(program, first, second):
+    """On these lists a copy of the IR alone, whose analyses start anew, becomes other code."""
+    uri = f"bundled-v1/{program}"
+    session = Session(uri)
+    session.apply(first)
+    twin, value = session.clone(), session.evaluate([second], here=True)
+    twin.apply(second)
+    session.apply(second)
+    assert twin.content_hash() == session.content_hash()
+    assert value == [session.instruction_count]
+    copy = llmopt_bench._core.Module.read(load_program(uri).bitcode, uri)
+    copy.run(first)
+    copy = copy.clone()
+    copy.run(second)
+    assert copy.content_hash() != session.content_hash()
+
+
 def test_clone_of_an_unchanged_session(session):
     twin = session.clone()
     twin.apply("mem2reg")

@@ -160,10 +160,10 @@ nb::list stepAll(Pool &pool, const std::vector<Module *> &modules,
 }
 
 nb::list stepAllRemote(const std::vector<RemoteModule *> &modules,
-                       const std::vector<std::string> &pipelines,
+                       const std::vector<std::string> &pipelines, size_t parallel,
                        std::optional<Matrix> autophase) {
   return stepEach(modules, pipelines, autophase, [&](int64_t *rows, auto &results, auto &errors) {
-    llmopt::stepAll(modules, pipelines, rows, results, errors);
+    llmopt::stepAll(modules, pipelines, parallel, rows, results, errors);
   });
 }
 
@@ -218,7 +218,8 @@ void defineIsolation(nb::module_ &m) {
   remote.def_static("read", &readRemote, "worker"_a, "data"_a, "name"_a, "deadline"_a);
   defineMethods(remote);
 
-  m.def("step_all", &stepAllRemote, "modules"_a, "pipelines"_a, "autophase"_a = nb::none());
+  m.def("step_all", &stepAllRemote, "modules"_a, "pipelines"_a, "parallel"_a,
+        "autophase"_a = nb::none());
   m.def("serve_forks", &llmopt::serveForks, "socket"_a, "parent"_a);
 }
 

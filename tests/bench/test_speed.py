@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from llmopt_bench import PassList, Session, _core, load_program, make_action_set
+from llmopt_bench.isolation import DEFAULT
 
 # 57 instructions, the median of bundled-functions-v1.
 FUNCTION = "bundled-functions-v1/radix_trie/split_node"
@@ -38,7 +39,8 @@ def interleaved(walks, first, second):
 
 
 def test_step_rate_against_a_bare_loop(workload, timer, benchmark, capsys):
-    env = gym.make("llmopt_bench/PassOrder-v0", program=workload.program, observation="autophase")
+    # What isolation adds is measured in test_isolation.py.
+    env = gym.make("llmopt_bench/PassOrder-v0", program=workload.program, isolation=None)
     pristine = _core.Module.read(workload.program.bitcode, "bare")
 
     def environment(walk):
@@ -63,7 +65,7 @@ def test_step_rate_against_a_bare_loop(workload, timer, benchmark, capsys):
 
 
 def test_reset_costs_at_most_a_clone(workload, timer, benchmark, capsys):
-    env = gym.make("llmopt_bench/PassOrder-v0", program=workload.program)
+    env = gym.make("llmopt_bench/PassOrder-v0", program=workload.program, isolation=None)
     pristine = _core.Module.read(workload.program.bitcode, "clone")
     env.reset()
     mem2reg = env.unwrapped.action_set.index("mem2reg")
@@ -111,6 +113,9 @@ def test_evaluate_against_an_opt_process(tmp_path, benchmark, capsys):
     assert min(ratios) >= 50
 
 
+isolations = pytest.mark.parametrize("isolation", [DEFAULT, None], ids=["workers", "threads"])
+
+
 def vector_walks(same):
     """Return actions for four environments and 90 steps: the same for all, or to each its own."""
     size = len(make_action_set())
@@ -120,9 +125,15 @@ def vector_walks(same):
     )
 
 
-def make_vector(num_envs):
+def make_vector(num_envs, isolation):
     program = "bundled-v1/aho_corasick"
-    return gym.make_vec("llmopt_bench/PassOrder-v0", num_envs=num_envs, threads=2, program=program)
+    return gym.make_vec(
+        "llmopt_bench/PassOrder-v0",
+        num_envs=num_envs,
+        threads=2,
+        program=program,
+        isolation=isolation,
+    )
 
 
 def vector_seconds(envs, actions):
@@ -131,11 +142,11 @@ def vector_seconds(envs, actions):
     return wall(lambda: [envs.step(row) for row in actions])
 
 
-def speedup_of_four(actions):
+def speedup_of_four(actions, isolation):
     """Return how much faster four environments step together than one after another: the best of
     many tries of each, taken in turns. On a shared machine even two threads that have nothing to
     do with each other are at times only 1.5 times as fast as one."""
-    four, one = make_vector(4), make_vector(1)
+    four, one = make_vector(4, isolation), make_vector(1, isolation)
     together, alone = [], []
     for _ in range(16):
         together.append(vector_seconds(four, actions))
@@ -143,31 +154,34 @@ def speedup_of_four(actions):
     return np.min(alone, axis=0).sum() / min(together)
 
 
+@isolations
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
-def test_four_environments_on_two_cores(benchmark, capsys):
+def test_four_environments_on_two_cores(isolation, benchmark, capsys):
     actions = vector_walks(same=True)
-    speedup = speedup_of_four(actions)
+    speedup = speedup_of_four(actions, isolation)
     with capsys.disabled():
         print(
-            f"\nmake_vec, equal actions: four environments step {speedup:.2f} times as fast as one"
+            f"\nmake_vec, equal actions, {isolation}: four environments step {speedup:.2f} times "
+            "as fast as one"
         )
-    benchmark.pedantic(vector_seconds, args=(make_vector(4), actions[:20]), rounds=2)
+    benchmark.pedantic(vector_seconds, args=(make_vector(4, isolation), actions[:20]), rounds=2)
     assert speedup >= 1.7
 
 
+@isolations
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
-def test_four_environments_with_unequal_actions(capsys):
+def test_four_environments_with_unequal_actions(isolation, capsys):
     """A step ends when its slowest pass does, and a whole pipeline takes a hundred times as long
     as a pass: what two cores can reach is limited by the actions, so that is what this is held
     to."""
     actions = vector_walks(same=False)
-    speedup = speedup_of_four(actions)
+    speedup = speedup_of_four(actions, isolation)
     costs = np.array([step_costs(actions[:, i]) for i in range(4)])
     bound = costs.sum() / sum(makespan(row, cores=2) for row in costs.T)
     with capsys.disabled():
         print(
-            f"\nmake_vec, own actions: {speedup:.2f} times as fast; a step's slowest pass allows "
-            f"{bound:.2f}"
+            f"\nmake_vec, own actions, {isolation}: {speedup:.2f} times as fast; a step's slowest "
+            f"pass allows {bound:.2f}"
         )
     assert speedup >= 0.85 * bound
 

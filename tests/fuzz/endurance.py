@@ -77,7 +77,7 @@ class Endurance:
         self._rng = random.Random(self.seed)
         self._programs = list(make_dataset("bundled-functions-v1").uris())
         self._env = PassOrderEnv(programs=self._programs)
-        self._vector = PassOrderVectorEnv(ENVIRONMENTS, programs=self._programs)
+        self._vector = PassOrderVectorEnv(ENVIRONMENTS, programs=self._programs, max_passes=EPISODE)
         self._env.reset(seed=self.seed)
         self._vector.reset(seed=self.seed)
         self._actions = len(self._env.action_names)

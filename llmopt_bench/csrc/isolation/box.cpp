@@ -2,7 +2,9 @@
 
 #include "compiler.h"
 
+#include <algorithm>
 #include <cerrno>
+#include <ctime>
 #include <cstring>
 #include <linux/futex.h>
 #include <sys/mman.h>
@@ -84,6 +86,23 @@ void sleepOn(std::atomic<uint32_t> &word, uint32_t old, std::chrono::nanoseconds
 
 void sleepOn(std::atomic<uint32_t> &word, uint32_t old) {
   futex(word, FUTEX_WAIT, old, nullptr);
+}
+
+void sleepOnAnyOf(const std::vector<WordValue> &words, std::chrono::nanoseconds time) {
+  // Linux 5.16 and newer; an older one, or a sandbox without it, looks again soon.
+  constexpr auto Soon = std::chrono::microseconds(200);
+  std::vector<futex_waitv> waits;
+  for (const WordValue &one : words)
+    if (waits.size() < FUTEX_WAITV_MAX)
+      waits.push_back({one.old, reinterpret_cast<uintptr_t>(one.word), FUTEX_32, 0});
+  timespec until;
+  clock_gettime(CLOCK_MONOTONIC, &until);
+  const auto end = std::chrono::seconds(until.tv_sec) + std::chrono::nanoseconds(until.tv_nsec) + time;
+  until.tv_sec = std::chrono::duration_cast<std::chrono::seconds>(end).count();
+  until.tv_nsec = (end - std::chrono::seconds(until.tv_sec)).count();
+  if (syscall(SYS_futex_waitv, waits.data(), waits.size(), 0, &until, CLOCK_MONOTONIC) < 0 &&
+      errno == ENOSYS)
+    sleepOn(*words.front().word, words.front().old, std::min<std::chrono::nanoseconds>(time, Soon));
 }
 
 void wakeUp(std::atomic<uint32_t> &word) { futex(word, FUTEX_WAKE, 1, nullptr); }

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace llmopt {
 
@@ -57,6 +58,12 @@ private:
 // Sleeps while `word` is `old`, at most `time`; may return early.
 void sleepOn(std::atomic<uint32_t> &word, uint32_t old, std::chrono::nanoseconds time);
 void sleepOn(std::atomic<uint32_t> &word, uint32_t old);
+// The same of several, until one has changed.
+struct WordValue {
+  std::atomic<uint32_t> *word;
+  uint32_t old;
+};
+void sleepOnAnyOf(const std::vector<WordValue> &words, std::chrono::nanoseconds time);
 void wakeUp(std::atomic<uint32_t> &word);
 
 // Copies text to a field of the header: cut where it ends, always with a final zero. Safe where

@@ -1,10 +1,7 @@
 #include "isolation/remote_module.h"
 
-#include <set>
 
 namespace llmopt {
-namespace {
-
 std::string running(const std::string &pipeline) {
   constexpr size_t Longest = 400;
   return pipeline.size() <= Longest ? "running '" + pipeline + "'"
@@ -26,8 +23,6 @@ Worker::Use useStep(StepResult &result, int64_t *autophase) {
       in.copyTo(autophase, sizeof(Autophase));
   };
 }
-
-} // namespace
 
 std::unique_ptr<RemoteModule> RemoteModule::read(std::shared_ptr<Worker> worker,
                                                  std::string_view data, const std::string &name,
@@ -73,7 +68,8 @@ bool RemoteModule::runClang(const std::string &level) {
 
 StepResult RemoteModule::step(const std::string &pipeline, int64_t *autophase) {
   StepResult result{};
-  call(Op::Step, running(pipeline), fillStep(pipeline, autophase), useStep(result, autophase));
+  call(Op::Step, running(pipeline), fillStep(pipeline, autophase != nullptr),
+       useStep(result, autophase));
   return result;
 }
 
@@ -127,45 +123,6 @@ void RemoteModule::autophase(int64_t *out, bool native) {
 
 void RemoteModule::instcount(int64_t *out, bool native) {
   features(Op::Instcount, out, instcountNames(native).size(), native);
-}
-
-void stepAll(const std::vector<RemoteModule *> &modules, const std::vector<std::string> &pipelines,
-             int64_t *autophase, std::vector<StepResult> &results,
-             std::vector<std::optional<CoreError>> &errors) {
-  const size_t count = modules.size();
-  std::set<Worker *> workers;
-  for (const RemoteModule *module : modules)
-    if (!workers.insert(module->worker.get()).second)
-      throw std::invalid_argument("expected modules of different workers, got two of one");
-  std::vector<std::unique_lock<std::mutex>> locks;
-  bool interrupted = false;
-  const auto attempt = [&](size_t i, const auto &action) {
-    try {
-      if (!errors[i])
-        action(*modules[i]->worker);
-    } catch (const CoreError &error) {
-      errors[i].emplace(error);
-    } catch (const Interrupted &) {
-      interrupted = true;
-    }
-  };
-  for (size_t i = 0; i < count; ++i) {
-    locks.emplace_back(modules[i]->worker->mutex);
-    attempt(i, [&](Worker &worker) {
-      worker.spread();
-      worker.post(Op::Step, modules[i]->handle, fillStep(pipelines[i], autophase));
-    });
-  }
-  for (size_t i = 0; i < count; ++i)
-    attempt(i, [&](Worker &worker) {
-      if (interrupted)
-        return worker.kill();
-      worker.await(modules[i]->seconds, running(pipelines[i]));
-      int64_t *const row = autophase ? autophase + i * AutophaseSize : nullptr;
-      worker.useAnswer(useStep(results[i], row));
-    });
-  if (interrupted)
-    throw Interrupted();
 }
 
 } // namespace llmopt

@@ -36,9 +36,7 @@ public:
   int workerPid() const { return worker->pid(); }
 
 private:
-  friend void stepAll(const std::vector<RemoteModule *> &, const std::vector<std::string> &,
-                      int64_t *, std::vector<StepResult> &,
-                      std::vector<std::optional<CoreError>> &);
+  friend class StepAll;
   RemoteModule(std::shared_ptr<Worker> worker, uint32_t handle, double seconds)
       : worker(std::move(worker)), handle(handle), seconds(seconds) {}
 
@@ -54,10 +52,16 @@ private:
   const double seconds;
 };
 
-// Steps modules of different workers at once. Fills, for each, its result or its error, and its row
-// of `autophase` unless that is null.
+// What errors say of a pipeline.
+std::string running(const std::string &pipeline);
+// The request of a step and its answer.
+Worker::Fill fillStep(const std::string &pipeline, bool wantsFeatures);
+Worker::Use useStep(StepResult &result, int64_t *autophase);
+
+// step_all.cpp: steps modules of different workers, `parallel` at a time. Fills, for each, its result
+// or its error, and its row of `autophase` unless that is null.
 void stepAll(const std::vector<RemoteModule *> &modules, const std::vector<std::string> &pipelines,
-             int64_t *autophase, std::vector<StepResult> &results,
+             size_t parallel, int64_t *autophase, std::vector<StepResult> &results,
              std::vector<std::optional<CoreError>> &errors);
 
 } // namespace llmopt

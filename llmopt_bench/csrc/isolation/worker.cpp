@@ -47,10 +47,7 @@ public:
   explicit Pin(Worker &worker) : worker(worker) {
     const int here = sched_getcpu();
     const cpu_set_t core = only(here);
-    if (here != worker.core) {
-      worker.moveTo(core);
-      worker.core = here;
-    }
+    worker.moveToCore(here);
     sched_setaffinity(0, sizeof core, &core);
   }
   ~Pin() { sched_setaffinity(0, sizeof before, &before); }
@@ -99,10 +96,10 @@ void Worker::moveTo(const cpu_set_t &cores) {
     sched_setaffinity(process, sizeof cores, &cores);
 }
 
-void Worker::spread() {
-  if (core >= 0)
-    moveTo(coresOfCaller());
-  core = -1;
+void Worker::moveToCore(int newCore) {
+  if (newCore != core)
+    moveTo(only(newCore));
+  core = newCore;
 }
 
 void Worker::later(Op op, uint32_t handle, uint32_t twin) {
@@ -123,12 +120,12 @@ void Worker::post(Op op, uint32_t handle, const Fill &fill) {
       if (one.op == Op::Clone)
         out.put(one.twin);
     }
+    out.put(op);
+    out.put(handle);
+    if (fill)
+      fill(out);
     waiting.clear();
   }
-  out.put(op);
-  out.put(handle);
-  if (fill)
-    fill(out);
   reads += op == Op::Read;
   header().size = requestSize = out.size();
   ++posted;
@@ -137,31 +134,51 @@ void Worker::post(Op op, uint32_t handle, const Fill &fill) {
   wakeUp(header().requests);
 }
 
+bool Worker::pending() const { return !answered() && !header().ended; }
+
 bool Worker::sleep(std::chrono::nanoseconds time) {
   const uint32_t seen = header().replies.load();
   if (seen != posted && !header().ended)
     sleepOn(header().replies, seen, time);
-  return !answered() && !header().ended && server.alive();
+  return pending() && server.alive();
+}
+
+void Worker::checkLimits(double seconds, const std::string &what) {
+  const std::chrono::duration<double> passed = Clock::now() - postedAt;
+  if (seconds > 0 && passed.count() >= seconds) {
+    kill();
+    throwTimeout(seconds, what);
+  }
+  if (interruptionHook()) {
+    kill();
+    throw Interrupted();
+  }
+}
+
+std::chrono::nanoseconds Worker::untilLook(double seconds) const {
+  const std::chrono::duration<double> passed = Clock::now() - postedAt;
+  const double left = seconds - passed.count();
+  const auto look = std::chrono::nanoseconds(Look);
+  return seconds > 0 && left < 1 ? std::min(look, std::chrono::nanoseconds(std::llround(
+                                                      std::max(left, 0.0) * 1e9)))
+                                 : look;
 }
 
 void Worker::await(double seconds, const std::string &what) {
-  using Seconds = std::chrono::duration<double>;
-  const Seconds limit = seconds > 0 ? Seconds(seconds) : Seconds::max();
-  Seconds left = limit;
-  while (sleep(std::chrono::nanoseconds(left < Look ? std::llround(left.count() * 1e9)
-                                                    : std::chrono::nanoseconds(Look).count()))) {
-    left = limit - (Clock::now() - postedAt);
-    if (left <= Seconds::zero()) {
-      kill();
-      throwTimeout(seconds, what);
-    }
-    if (interruptionHook()) {
-      kill();
-      throw Interrupted();
-    }
-  }
+  while (sleep(untilLook(seconds)))
+    checkLimits(seconds, what);
   if (header().ended || !answered())
     throwEnd(what);
+}
+
+void Worker::sleepOnAny(const std::vector<Worker *> &workers, std::chrono::nanoseconds time) {
+  std::vector<WordValue> words;
+  for (const Worker *worker : workers) {
+    words.push_back({&worker->header().replies, worker->header().replies.load()});
+    if (!worker->pending())
+      return;
+  }
+  sleepOnAnyOf(words, time);
 }
 
 void Worker::useAnswer(const Use &use) {

@@ -79,10 +79,19 @@ public:
   void await(double seconds, const std::string &what);
   void useAnswer(const Use &use);
   void kill();
-  // Lets the worker run on any core of the caller.
-  void spread();
+  // Keeps the worker on one core.
+  void moveToCore(int core);
+  // While there is no answer and no end.
+  bool pending() const;
+  // Throws, and ends the worker, when the deadline has passed or the user wants an end.
+  void checkLimits(double seconds, const std::string &what);
+  // How long to sleep before the next checkLimits.
+  std::chrono::nanoseconds untilLook(double seconds) const;
+  // Sleeps until one of the workers has an answer or has ended, at most `time`.
+  static void sleepOnAny(const std::vector<Worker *> &workers, std::chrono::nanoseconds time);
 
   bool alive() const;
+  bool serverAlive() const { return server.alive(); }
   // Has read so many programs that its memory may be in pieces.
   bool wornOut() const { return reads >= MaxReads; }
   int pid() const { return box->header().pid; }

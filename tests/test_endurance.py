@@ -1,0 +1,28 @@
+"""Memory stays flat, however long a process works."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent / "fuzz"))
+
+from endurance import Sample, growth, has_grown, run
+
+
+@pytest.mark.nightly
+def test_memory_is_flat_over_many_steps() -> None:
+    samples = run(150_000, every=2_000)
+    assert samples[-1].crashes > 0
+    assert samples[-1].workers <= 12
+    assert not has_grown(samples), [growth(samples, n) for n in ("process_mib", "workers_mib")]
+
+
+def test_growth_is_seen() -> None:
+    def sample(step: int, mib: float) -> Sample:
+        return Sample(step, mib, 50, 5, 0, 0)
+
+    assert not has_grown([sample(step, 40 + step % 3) for step in range(40)])
+    assert has_grown([sample(step, 40 + step) for step in range(40)])
