@@ -15,7 +15,7 @@ PYTEST_FLAGS ?=
 comma := ,
 # One stamp for each set of extras, so that `make EXTRAS=dev,rl test` installs what it adds.
 INSTALLED := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
-CORE_SOURCES := $(wildcard llmopt_bench/csrc/*)
+CORE_SOURCES := $(wildcard llmopt_bench/csrc/* llmopt_bench/csrc/*/*)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:

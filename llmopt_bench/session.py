@@ -3,31 +3,21 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from llmopt_bench.action_set import ActionSet, make_action_set
 from llmopt_bench.datasets import load_program
-from llmopt_bench.errors import (
-    CompilerCrashed,
-    CompilerError,
-    CompilerKilled,
-    CompilerOutOfMemory,
-    CompilerTimeout,
-    UnknownName,
-    unknown,
-)
+from llmopt_bench.errors import CompilerError, UnknownName, unknown
 from llmopt_bench.features import compute_features
-from llmopt_bench.isolation import DEFAULT, Host, Isolation, Module, surviving_kills
+from llmopt_bench.isolation import DEFAULT, Host, Isolation, Module
+from llmopt_bench.module_state import ModuleState
 from llmopt_bench.passes import PassList, as_pass_list
 from llmopt_bench.program import Program
 from llmopt_bench.task import METRICS
-
-_T = TypeVar("_T")
 
 LEVELS = ("O0", "O1", "O2", "O3", "Os", "Oz")
 """The optimization levels of clang that ``Session.reference`` knows."""
@@ -75,18 +65,15 @@ class Session:
         self.program = program if isinstance(program, Program) else load_program(str(program))
         self.metric = check_metric(metric)
         self.action_set = make_action_set() if action_set is None else action_set
-        self._host = isolation if isinstance(isolation, Host) else Host(isolation)
+        host = isolation if isinstance(isolation, Host) else Host(isolation)
+        self._state = ModuleState(host, self.program)
+        self._state.pristine()
         self._initial: dict[str, int] = {}
-        # The pipelines that made the state, each as it was run. They are the truth: modules are
-        # copies that are made of them when needed, and made again where a worker was lost.
-        self._log: list[str] = []
-        self._changed: Module | None = None
-        self._unoptimised: Module | None = self._host.read(self.program.bitcode, self.program.uri)
 
     @property
     def instruction_count(self) -> int:
         """IR instructions of the module as it is now."""
-        return self._ask(lambda module: module.instruction_count())
+        return self._state.ask(lambda module: module.instruction_count())
 
     @property
     def text_size(self) -> int:
@@ -95,18 +82,20 @@ class Session:
         Raises:
             CompilerError: The module's target is not x86-64.
         """
-        return self._ask(lambda module: module.text_size())
+        return self._state.ask(lambda module: module.text_size())
 
     def measure(self, metric: str | None = None) -> int:
         """Return a metric of the module as it is now; the session's own if None."""
         metric = self.metric if metric is None else metric
-        return self._ask(lambda module: _measure(module, metric))
+        return self._state.ask(lambda module: _measure(module, metric))
 
     def initial(self, metric: str | None = None) -> int:
         """Return a metric of the unoptimised program; the session's own metric if None."""
         metric = self.metric if metric is None else metric
         if metric not in self._initial:
-            self._initial[metric] = self._try(lambda: _measure(self._pristine(), metric))
+            self._initial[metric] = self._state.ask_pristine(
+                lambda module: _measure(module, metric)
+            )
         return self._initial[metric]
 
     def reference(self, level: str = "Oz", metric: str | None = None) -> int:
@@ -128,7 +117,9 @@ class Session:
         key = (self.program.sha256, level, metric)
         if key not in _references:
             text_size = check_metric(metric) == "text_size"
-            _references[key] = self._try(lambda: self._pristine().reference(level[1:], text_size))
+            _references[key] = self._state.ask_pristine(
+                lambda module: module.reference(level[1:], text_size)
+            )
             if len(_references) > _MAX_REFERENCES:
                 _references.popitem(last=False)
         return _references[key]
@@ -165,12 +156,7 @@ class Session:
         Raises:
             UnknownPass, CompilerError: As ``apply``.
         """
-        result: tuple[bool, int] | CompilerError
-        try:
-            result = self.writable_module().step(pipeline, autophase)
-        except CompilerError as error:
-            result = error
-        return self.finish_step(result, pipeline, autophase)
+        return self._state.step(pipeline, autophase)
 
     def evaluate(
         self,
@@ -198,19 +184,18 @@ class Session:
             raise TypeError("expected a sequence of pass lists, got one. Write [pass_list].")
         lists = [as_pass_list(given, self.action_set) for given in pass_lists]
         metric = self.metric if metric is None else metric
-        before = self._log if here else []
+        before = self._state if here and self._state.log else None
         return [
             self._evaluate(before, passes.text, check_metric(metric), failure) for passes in lists
         ]
 
     def features(self, name: str = "autophase") -> NDArray[np.int64]:
         """Return a feature vector of the module as it is now; see ``feature_names``."""
-        return self._ask(lambda module: compute_features(module, name))
+        return self._state.ask(lambda module: compute_features(module, name))
 
     def reset(self) -> None:
         """Go back to the unoptimised program."""
-        self._log = []
-        self._changed = None
+        self._state.reset()
 
     def clone(self) -> Session:
         """Return a session in the same state, which goes on by itself.
@@ -220,13 +205,12 @@ class Session:
         """
         twin = object.__new__(Session)
         twin.__dict__.update(self.__dict__)
-        twin._log = list(self._log)
-        twin._changed = None
+        twin._state = self._state.clone()
         return twin
 
     def bitcode(self) -> bytes:
         """Return the module as it is now as bitcode, with the order of use lists."""
-        return self._ask(lambda module: module.bitcode())
+        return self._state.ask(lambda module: module.bitcode())
 
     def ir(self, normalized: bool = False) -> str:
         """Return the module as it is now as IR text.
@@ -236,12 +220,12 @@ class Session:
                 attributes, and with white space reduced.
         """
         if normalized:
-            return self._ask(lambda module: module.normalized_text())
-        return self._ask(lambda module: module.text())
+            return self._state.ask(lambda module: module.normalized_text())
+        return self._state.ask(lambda module: module.text())
 
     def content_hash(self) -> str:
         """Return the hex SHA-256 of the code, free of value names, debug info, file and path."""
-        return self._ask(lambda module: module.content_hash())
+        return self._state.ask(lambda module: module.content_hash())
 
     def verify(self) -> None:
         """Run LLVM's verifier on the module as it is now.
@@ -249,24 +233,20 @@ class Session:
         Raises:
             InvalidModule: The verifier complains.
         """
-        self._ask(lambda module: module.verify())
+        self._state.ask(lambda module: module.verify())
 
     def external_definitions(self) -> list[str]:
         """Return the sorted names of definitions that other modules can see."""
-        return self._ask(lambda module: module.external_definitions())
+        return self._state.ask(lambda module: module.external_definitions())
 
     def __repr__(self) -> str:
-        state = f"after {len(self._log)} pipelines" if self._log else "unoptimised"
+        count = len(self._state.log)
+        state = f"after {count} pipelines" if count else "unoptimised"
         return f"<Session {self.program.uri} {state}>"
 
     def writable_module(self) -> Module:
-        """Return the module of this session alone, made anew where it was lost."""
-        if self._changed is None:
-            module = self._pristine().clone()
-            for pipeline in self._log:
-                module.run(pipeline)
-            self._changed = module
-        return self._changed
+        """Return the module as it is now; for ``Lockstep``, which runs passes on it."""
+        return self._state.writable_module()
 
     def finish_step(
         self,
@@ -274,63 +254,23 @@ class Session:
         pipeline: str,
         autophase: NDArray[np.int64] | None,
     ) -> tuple[bool, int]:
-        """Take note of what a step of ``writable_module`` gave; the second half of ``step``.
-
-        Raises:
-            CompilerError: The one that is given, unless the worker was only killed from outside;
-                then the step is done again.
-        """
-        if isinstance(result, CompilerError):
-            self._lose(result)
-            if not isinstance(result, CompilerKilled):
-                raise result
-            result = self._try(lambda: self.writable_module().step(pipeline, autophase))
-        self._log.append(pipeline)
-        return result
-
-    def _ask(self, question: Callable[[Module], _T]) -> _T:
-        return self._try(
-            lambda: question(self.writable_module() if self._log else self._pristine())
-        )
+        """Take note of what a step of ``writable_module`` gave; raises what ``step`` raises."""
+        return self._state.finish_step(result, pipeline, autophase)
 
     def _evaluate(
-        self, before: Sequence[str], pipeline: str, metric: str, failure: int | None
+        self, before: ModuleState | None, pipeline: str, metric: str, failure: int | None
     ) -> int:
         try:
-            if not before:
+            if before is None:
                 text_size = metric == "text_size"
-                return self._try(lambda: self._pristine().evaluate(pipeline, text_size))
-            trial = self.clone()
-            trial._log = list(before)
+                return self._state.ask_pristine(lambda module: module.evaluate(pipeline, text_size))
+            trial = before.clone()
             trial.step(pipeline)
-            return trial.measure(metric)
+            return trial.ask(lambda module: _measure(module, metric))
         except CompilerError:
             if failure is None:
                 raise
             return failure
-
-    def _pristine(self) -> Module:
-        if self._unoptimised is None:
-            self._unoptimised = self._host.read(self.program.bitcode, self.program.uri)
-        return self._unoptimised
-
-    def _try(self, call: Callable[[], _T]) -> _T:
-        """Return what ``call`` returns; on an error of the compiler go back first."""
-
-        def attempt() -> _T:
-            try:
-                return call()
-            except CompilerError as error:
-                self._lose(error)
-                raise
-
-        return surviving_kills(attempt)
-
-    def _lose(self, error: CompilerError) -> None:
-        """Forget the modules that an error has spoilt."""
-        self._changed = None
-        if isinstance(error, CompilerCrashed | CompilerTimeout | CompilerOutOfMemory):
-            self._unoptimised = None
 
 
 def _measure(module: Module, metric: str) -> int:

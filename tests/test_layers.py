@@ -17,7 +17,7 @@ LAYERS = (
     ("errors",),
     ("program", "passes", "action_set", "passlist_text", "plain_file", "budget"),
     ("task", "record", "record_fields"),
-    ("score", "_core", "isolation"),
+    ("score", "_core", "isolation", "module_state"),
     ("session", "features", "build", "datasets", "execution", "frontend", "report", "board"),
     (
         "env",
