@@ -1,7 +1,7 @@
-"""Keep the table of the README at the records in leaderboards/.
+"""Keep the table of the README at the records in docs/results/.
 
-python scripts/results.py publish runs/functions-v1   # records of a run -> leaderboards/
-python scripts/results.py readme [--check]            # leaderboards/ -> README.md
+python scripts/results.py publish runs/functions-v1   # records of a run -> docs/results/
+python scripts/results.py readme [--check]            # docs/results/ -> README.md
 """
 
 from __future__ import annotations

@@ -36,6 +36,19 @@ public:
       locks.emplace_back(worker->mutex);
   }
 
+  // Whether all workers are those of this process; for the others there is an error.
+  static bool areOwn(const std::vector<RemoteModule *> &modules,
+                     std::vector<std::optional<CoreError>> &errors) {
+    for (size_t i = 0; i < modules.size(); ++i)
+      try {
+        modules[i]->worker->requireOwn();
+      } catch (const CoreError &error) {
+        errors[i].emplace(error);
+      }
+    return std::none_of(errors.begin(), errors.end(),
+                        [](const auto &error) { return error.has_value(); });
+  }
+
   void run(size_t parallel) {
     for (const int core : coresOf(parallel))
       loads.push_back({core, 0});
@@ -163,7 +176,8 @@ private:
 void stepAll(const std::vector<RemoteModule *> &modules, const std::vector<std::string> &pipelines,
              size_t parallel, int64_t *autophase, std::vector<StepResult> &results,
              std::vector<std::optional<CoreError>> &errors) {
-  StepAll(modules, pipelines, autophase, results, errors).run(parallel);
+  if (StepAll::areOwn(modules, errors))
+    StepAll(modules, pipelines, autophase, results, errors).run(parallel);
 }
 
 } // namespace llmopt

@@ -83,6 +83,11 @@ Worker::~Worker() {
     kill();
 }
 
+void Worker::requireOwn() const {
+  if (server.isForeign())
+    throwKilled("this process, forked from the one that has it, used it");
+}
+
 bool Worker::alive() const { return !killed && !header().ended && server.alive(); }
 
 void Worker::kill() {
@@ -103,13 +108,16 @@ void Worker::moveToCore(int newCore) {
 }
 
 void Worker::later(Op op, uint32_t handle, uint32_t twin) {
+  // In a forked child, the lock may be held by a thread that is not there.
+  if (server.isForeign())
+    return;
   std::lock_guard<std::mutex> lock(laterMutex);
   waiting.push_back({op, handle, twin});
 }
 
 void Worker::post(Op op, uint32_t handle, const Fill &fill) {
   // A server that is gone shows while waiting; to ask here would cost a call of the kernel.
-  if (killed || header().ended || server.isForeign())
+  if (killed || header().ended)
     throwKilled("waiting for work");
   Writer out(box->data(), Box::capacity());
   {
@@ -200,6 +208,7 @@ void Worker::useAnswer(const Use &use) {
 
 void Worker::call(Op op, uint32_t handle, const Fill &fill, const Use &use, double seconds,
                   const std::string &what) {
+  requireOwn();
   std::lock_guard<std::mutex> lock(mutex);
   {
     Pin pin(*this);
@@ -221,7 +230,7 @@ void Worker::throwTimeout(double seconds, const std::string &what) {
 }
 
 // Also where it ended earlier, for another module's sake: this one is not to blame.
-void Worker::throwKilled(const std::string &what) {
+void Worker::throwKilled(const std::string &what) const {
   throw CoreError(ErrorKind::CompilerKilled,
                   "expected the worker process to live on while " + what +
                       ", but it was killed from outside, again and again. Is the machine out of "

@@ -74,6 +74,9 @@ public:
   void call(Op op, uint32_t handle, const Fill &fill, const Use &use, double seconds,
             const std::string &what);
 
+  // Throws CompilerKilled in a forked child, where no lock may be taken.
+  void requireOwn() const;
+
   // The same in parts, for many workers at once; the caller holds `mutex` from post to use.
   void post(Op op, uint32_t handle, const Fill &fill);
   void await(double seconds, const std::string &what);
@@ -109,7 +112,7 @@ private:
   void moveTo(const cpu_set_t &cores);
   // Waits at most `time`; true while there is no answer but one may come.
   bool sleep(std::chrono::nanoseconds time);
-  [[noreturn]] void throwKilled(const std::string &what);
+  [[noreturn]] void throwKilled(const std::string &what) const;
   [[noreturn]] void throwTimeout(double seconds, const std::string &what);
   [[noreturn]] void throwEnd(const std::string &what);
 
