@@ -55,9 +55,9 @@ def test_all_ways_give_the_same_code() -> None:
 @pytest.mark.nightly
 @pytest.mark.timeout(1500)
 def test_all_ways_give_the_same_code_on_many_programs() -> None:
-    found = list(rows(corpus(bundled=77, functions=200, csmith=60), range(3000), SEED + 1))
+    found = list(rows(corpus(bundled=77, functions=150, csmith=30), range(1000), SEED + 1))
     assert not unequal(found), summary(found)
-    assert sum(row.verdict == "same" for row in found) >= 2950, summary(found)
+    assert sum(row.verdict == "same" for row in found) >= 980, summary(found)
 
 
 def test_a_list_that_differs_in_anything_is_found() -> None:
