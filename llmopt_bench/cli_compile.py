@@ -11,15 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from llmopt_bench import cli_isolation as limits
 from llmopt_bench.cli_console import Json, grid, print_json, print_table
-from llmopt_bench.cli_isolation import (
-    DEADLINE,
-    MEMORY_MIB,
-    Deadline,
-    InProcess,
-    MemoryLimit,
-    isolation_of,
-)
 
 if TYPE_CHECKING:
     from llmopt_bench.agent import LoadedAgent
@@ -61,9 +54,9 @@ def tune(
     ] = "instruction_count",
     cflags: Cflags = "",
     out: Out = None,
-    deadline: Deadline = DEADLINE,
-    memory_limit: MemoryLimit = MEMORY_MIB,
-    in_process: InProcess = False,
+    deadline: limits.Deadline = limits.DEADLINE,
+    memory_limit: limits.MemoryLimit = limits.MEMORY_MIB,
+    in_process: limits.InProcess = False,
     as_json: Json = False,
 ) -> None:
     """Search for a pass list that makes a file smaller than clang -Oz does.
@@ -85,7 +78,7 @@ def tune(
     if len(loaded) != 1:
         raise typer.BadParameter(f"expected one agent, got {agent!r}.", param_hint="--agent")
     meter = Meter(budget)
-    isolation = isolation_of(deadline, memory_limit, in_process)
+    isolation = limits.isolation_of(deadline, memory_limit, in_process)
     program = load_file(file, cflags=arguments)
     session, answer = _search(program, loaded[0], metric, meter, seed, isolation)
     levels = _levels(file, session, arguments)
@@ -111,9 +104,9 @@ def optimize(
     passes: Annotated[str, typer.Option(help="Pass list, as in sroa,function(gvn).")],
     cflags: Cflags = "",
     out: Out = None,
-    deadline: Deadline = DEADLINE,
-    memory_limit: MemoryLimit = MEMORY_MIB,
-    in_process: InProcess = False,
+    deadline: limits.Deadline = limits.DEADLINE,
+    memory_limit: limits.MemoryLimit = limits.MEMORY_MIB,
+    in_process: limits.InProcess = False,
 ) -> None:
     """Apply a pass list to a file; without -o the IR text goes to standard output.
 
@@ -124,7 +117,7 @@ def optimize(
     from llmopt_bench.verify import replay
 
     _check_ending(out)
-    isolation = isolation_of(deadline, memory_limit, in_process)
+    isolation = limits.isolation_of(deadline, memory_limit, in_process)
     program = load_file(file, cflags=_split(cflags))
     session = replay(program, PassList.parse(passes), isolation=isolation)
     if out is None:

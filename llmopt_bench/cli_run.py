@@ -11,15 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from llmopt_bench import cli_isolation as limits
 from llmopt_bench.cli_console import Json, print_json, print_table, progress_bar
-from llmopt_bench.cli_isolation import (
-    DEADLINE,
-    MEMORY_MIB,
-    Deadline,
-    InProcess,
-    MemoryLimit,
-    isolation_of,
-)
 
 if TYPE_CHECKING:
     from llmopt_bench.agent import LoadedAgent
@@ -60,9 +53,9 @@ def run(
         Path | None, typer.Option(help="Folder for the results; runs/TASK-TIME by default.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
-    deadline: Deadline = DEADLINE,
-    memory_limit: MemoryLimit = MEMORY_MIB,
-    in_process: InProcess = False,
+    deadline: limits.Deadline = limits.DEADLINE,
+    memory_limit: limits.MemoryLimit = limits.MEMORY_MIB,
+    in_process: limits.InProcess = False,
     as_json: Json = False,
 ) -> None:
     """Run agents on a task and print the table.
@@ -85,7 +78,7 @@ def run(
             jobs=jobs,
             out=out,
             resume=resume,
-            isolation=isolation_of(deadline, memory_limit, in_process),
+            isolation=limits.isolation_of(deadline, memory_limit, in_process),
             command=shlex.join(["llmopt-bench", *sys.argv[1:]]),
             progress=lambda done, total, record: advance(
                 done, total, record.program if record else ""
@@ -120,9 +113,9 @@ def verify(
             help="Run each resulting program whose output is known; needs clang.",
         ),
     ] = True,
-    deadline: Deadline = DEADLINE,
-    memory_limit: MemoryLimit = MEMORY_MIB,
-    in_process: InProcess = False,
+    deadline: limits.Deadline = limits.DEADLINE,
+    memory_limit: limits.MemoryLimit = limits.MEMORY_MIB,
+    in_process: limits.InProcess = False,
     as_json: Json = False,
 ) -> None:
     """Replay every record; the exit code is 1 if one does not hold.
@@ -145,7 +138,7 @@ def verify(
             records,
             step,
             run_programs=run_programs,
-            isolation=isolation_of(deadline, memory_limit, in_process),
+            isolation=limits.isolation_of(deadline, memory_limit, in_process),
             warn=lambda reason: typer.echo(f"warning: {reason}", err=True),
         )
     if as_json:

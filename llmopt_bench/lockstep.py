@@ -75,7 +75,7 @@ def _modules(sessions: Sequence[Session]) -> Iterator[tuple[int, Module]]:
     """Yield what to step, by the number of its session; not what was lost and stays lost."""
     for number, session in enumerate(sessions):
         with contextlib.suppress(CompilerError):  # Session.step meets it again, and says so
-            yield number, session.writable_module()
+            yield number, session.state.writable_module()
 
 
 def _finish(
@@ -89,6 +89,6 @@ def _finish(
             return session.step(pipeline, row)
         if isinstance(result, Exception) and not isinstance(result, CompilerError):
             raise result
-        return session.finish_step(result, pipeline, row)
+        return session.state.finish_step(result, pipeline, row)
     except CompilerError as error:
         return error

@@ -66,14 +66,15 @@ class Session:
         self.metric = check_metric(metric)
         self.action_set = make_action_set() if action_set is None else action_set
         host = isolation if isinstance(isolation, Host) else Host(isolation)
-        self._state = ModuleState(host, self.program)
-        self._state.pristine()
+        self.state = ModuleState(host, self.program)
+        """What was run, and the module that it made; ``Lockstep`` steps it."""
+        self.state.pristine()
         self._initial: dict[str, int] = {}
 
     @property
     def instruction_count(self) -> int:
         """IR instructions of the module as it is now."""
-        return self._state.ask(lambda module: module.instruction_count())
+        return self.state.ask(lambda module: module.instruction_count())
 
     @property
     def text_size(self) -> int:
@@ -82,20 +83,18 @@ class Session:
         Raises:
             CompilerError: The module's target is not x86-64.
         """
-        return self._state.ask(lambda module: module.text_size())
+        return self.state.ask(lambda module: module.text_size())
 
     def measure(self, metric: str | None = None) -> int:
         """Return a metric of the module as it is now; the session's own if None."""
         metric = self.metric if metric is None else metric
-        return self._state.ask(lambda module: _measure(module, metric))
+        return self.state.ask(lambda module: _measure(module, metric))
 
     def initial(self, metric: str | None = None) -> int:
         """Return a metric of the unoptimised program; the session's own metric if None."""
         metric = self.metric if metric is None else metric
         if metric not in self._initial:
-            self._initial[metric] = self._state.ask_pristine(
-                lambda module: _measure(module, metric)
-            )
+            self._initial[metric] = self.state.ask_pristine(lambda module: _measure(module, metric))
         return self._initial[metric]
 
     def reference(self, level: str = "Oz", metric: str | None = None) -> int:
@@ -117,7 +116,7 @@ class Session:
         key = (self.program.sha256, level, metric)
         if key not in _references:
             text_size = check_metric(metric) == "text_size"
-            _references[key] = self._state.ask_pristine(
+            _references[key] = self.state.ask_pristine(
                 lambda module: module.reference(level[1:], text_size)
             )
             if len(_references) > _MAX_REFERENCES:
@@ -156,7 +155,7 @@ class Session:
         Raises:
             UnknownPass, CompilerError: As ``apply``.
         """
-        return self._state.step(pipeline, autophase)
+        return self.state.step(pipeline, autophase)
 
     def evaluate(
         self,
@@ -184,18 +183,18 @@ class Session:
             raise TypeError("expected a sequence of pass lists, got one. Write [pass_list].")
         lists = [as_pass_list(given, self.action_set) for given in pass_lists]
         metric = self.metric if metric is None else metric
-        before = self._state if here and self._state.log else None
+        before = self.state if here and self.state.log else None
         return [
             self._evaluate(before, passes.text, check_metric(metric), failure) for passes in lists
         ]
 
     def features(self, name: str = "autophase") -> NDArray[np.int64]:
         """Return a feature vector of the module as it is now; see ``feature_names``."""
-        return self._state.ask(lambda module: compute_features(module, name))
+        return self.state.ask(lambda module: compute_features(module, name))
 
     def reset(self) -> None:
         """Go back to the unoptimised program."""
-        self._state.reset()
+        self.state.reset()
 
     def clone(self) -> Session:
         """Return a session in the same state, which goes on by itself.
@@ -205,12 +204,12 @@ class Session:
         """
         twin = object.__new__(Session)
         twin.__dict__.update(self.__dict__)
-        twin._state = self._state.clone()
+        twin.state = self.state.clone()
         return twin
 
     def bitcode(self) -> bytes:
         """Return the module as it is now as bitcode, with the order of use lists."""
-        return self._state.ask(lambda module: module.bitcode())
+        return self.state.ask(lambda module: module.bitcode())
 
     def ir(self, normalized: bool = False) -> str:
         """Return the module as it is now as IR text.
@@ -220,12 +219,12 @@ class Session:
                 attributes, and with white space reduced.
         """
         if normalized:
-            return self._state.ask(lambda module: module.normalized_text())
-        return self._state.ask(lambda module: module.text())
+            return self.state.ask(lambda module: module.normalized_text())
+        return self.state.ask(lambda module: module.text())
 
     def content_hash(self) -> str:
         """Return the hex SHA-256 of the code, free of value names, debug info, file and path."""
-        return self._state.ask(lambda module: module.content_hash())
+        return self.state.ask(lambda module: module.content_hash())
 
     def verify(self) -> None:
         """Run LLVM's verifier on the module as it is now.
@@ -233,29 +232,16 @@ class Session:
         Raises:
             InvalidModule: The verifier complains.
         """
-        self._state.ask(lambda module: module.verify())
+        self.state.ask(lambda module: module.verify())
 
     def external_definitions(self) -> list[str]:
         """Return the sorted names of definitions that other modules can see."""
-        return self._state.ask(lambda module: module.external_definitions())
+        return self.state.ask(lambda module: module.external_definitions())
 
     def __repr__(self) -> str:
-        count = len(self._state.log)
+        count = len(self.state.log)
         state = f"after {count} pipelines" if count else "unoptimised"
         return f"<Session {self.program.uri} {state}>"
-
-    def writable_module(self) -> Module:
-        """Return the module as it is now; for ``Lockstep``, which runs passes on it."""
-        return self._state.writable_module()
-
-    def finish_step(
-        self,
-        result: tuple[bool, int] | CompilerError,
-        pipeline: str,
-        autophase: NDArray[np.int64] | None,
-    ) -> tuple[bool, int]:
-        """Take note of what a step of ``writable_module`` gave; raises what ``step`` raises."""
-        return self._state.finish_step(result, pipeline, autophase)
 
     def _evaluate(
         self, before: ModuleState | None, pipeline: str, metric: str, failure: int | None
@@ -263,7 +249,7 @@ class Session:
         try:
             if before is None:
                 text_size = metric == "text_size"
-                return self._state.ask_pristine(lambda module: module.evaluate(pipeline, text_size))
+                return self.state.ask_pristine(lambda module: module.evaluate(pipeline, text_size))
             trial = before.clone()
             trial.step(pipeline)
             return trial.ask(lambda module: _measure(module, metric))

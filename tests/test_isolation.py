@@ -72,7 +72,7 @@ faults = load_faults()
 
 def worker_pid(session: Session) -> int:
     session.instruction_count  # noqa: B018  (the worker runs, and has said its number)
-    return session._state.host._worker.pid
+    return session.state.host._worker.pid
 
 
 def is_gone(pid: int) -> bool:
@@ -304,8 +304,8 @@ BUSY = """
     import faults
     from llmopt_bench import Session
     session = Session(faults.loop_nest())
-    server = os.getpgid(session._state.host._worker.pid)
-    print(server, session._state.host._worker.pid, flush=True)
+    server = os.getpgid(session.state.host._worker.pid)
+    print(server, session.state.host._worker.pid, flush=True)
 """
 
 

@@ -81,7 +81,7 @@ def test_the_check_sees_a_change() -> None:
     other = Session(f"bundled-v1/{PROGRAMS[1]}")
     assert change_of(PROGRAMS[0], other) is None
     swapped = Session(make_dataset("bundled-v1").load(f"bundled-v1/{PROGRAMS[0]}"))
-    swapped._state = other._state
+    swapped.state = other.state
     assert "expected output of SHA-256" in str(change_of(PROGRAMS[0], swapped))
 
 

@@ -45,7 +45,7 @@ def test_step_rate_against_a_bare_loop(workload, timer, benchmark, capsys):
 
     def environment(walk):
         env.reset()
-        env.unwrapped.session.writable_module()
+        env.unwrapped.session.state.writable_module()
         return timer(lambda: [env.step(action) for action in walk])
 
     def bare(walk):
@@ -74,7 +74,7 @@ def test_reset_costs_at_most_a_clone(workload, timer, benchmark, capsys):
         env.step(mem2reg)
         # The old module goes here; the copy to work on is made by the first step.
         resets.append(timer(env.reset))
-        copies.append(timer(env.unwrapped.session.writable_module))
+        copies.append(timer(env.unwrapped.session.state.writable_module))
         clones.append(_core.bare_clone(pristine))
     reset, copy, clone = (float(np.median(times)) for times in (resets, copies, clones))
     with capsys.disabled():
