@@ -186,6 +186,11 @@ class PassOrderEnv(EpisodeEnv):
         return self._require_program()
 
     @property
+    def compiler_failures(self) -> int:
+        """How often LLVM has failed in this environment: errors, crashes, limits."""
+        return self._require_program().state.host.failures
+
+    @property
     def program(self) -> Program:
         """The program of this episode."""
         return self._require_program().program

@@ -89,6 +89,8 @@ class Host:
 
     def __init__(self, isolation: Isolation | None = DEFAULT) -> None:
         self.isolation = isolation
+        self.failures = 0
+        """How often LLVM has failed here: errors, crashes, limits; not kills from outside."""
         self._worker: _core.Worker | None = None
 
     def read(self, data: bytes, name: str) -> Module:

@@ -121,5 +121,7 @@ class ModuleState:
     def _lose(self, error: CompilerError) -> None:
         """Forget the modules that an error has spoilt."""
         self._changed = None
+        if not isinstance(error, CompilerKilled):
+            self.host.failures += 1
         if isinstance(error, CompilerCrashed | CompilerTimeout | CompilerOutOfMemory):
             self._pristine = None

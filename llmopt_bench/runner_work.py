@@ -127,6 +127,8 @@ def perform(job: Job, item: Item, facts: Facts) -> Record:
         outcome = _failure(describe(error))
     finally:
         env.close()
+    if env.compiler_failures:
+        usage = {**usage, "compiler_failures": env.compiler_failures}
     spent = Spent(meter.compilations, meter.passes, seconds, usage)
     try:
         return _record(job, item, facts, outcome, spent)

@@ -74,6 +74,12 @@ def test_agent_that_raises_gives_a_failed_record() -> None:
     assert (record.additional_compilations, record.passes_applied) == (1, 1)
 
 
+def test_a_record_says_how_often_the_compiler_failed() -> None:
+    record = run_here(load_agent("odd_agents:Crashes"))
+    assert (record.status, record.usage) == ("ok", {"compiler_failures": 2})
+    assert run_here(load_agent("Oz")).usage == {}
+
+
 def test_agent_that_overspends_has_failed_and_is_charged() -> None:
     record = run_here(load_agent("odd_agents:Overspends"))
     assert record.error is not None

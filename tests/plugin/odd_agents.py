@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import signal
 import time
@@ -9,6 +10,7 @@ from pathlib import Path
 from typing import ClassVar
 
 from llmopt_bench import PassList, PassOrderEnv
+from llmopt_bench.errors import CompilerCrashed
 
 
 class Raises:
@@ -45,6 +47,16 @@ class Answers:
             "names": ["sroa", "instcombine"],
         }
         return answers[self.kind]
+
+
+class Crashes:
+    """Makes LLVM crash twice, and answers well."""
+
+    def run(self, env: PassOrderEnv) -> PassList:
+        for _ in range(2):
+            with contextlib.suppress(CompilerCrashed):
+                env.session.apply("trigger-crash-module")
+        return PassList(["Oz"], env.action_set)
 
 
 class BadUsage:
