@@ -119,6 +119,9 @@ class RemoteModule(_AnyModule):
     def read(worker: Worker, data: bytes, name: str, deadline: float) -> RemoteModule:
         """As ``Module.read``; the deadline, in seconds, is for each later call (0: none)."""
 
+    def evaluate_here(self, pipeline: str, text_size: bool = False) -> int:
+        """Return the metric of a forked copy, analyses and all, on which a pipeline has run."""
+
     def clone(self) -> RemoteModule:
         """As ``Module.clone``, done by the next call."""
 

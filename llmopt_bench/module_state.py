@@ -8,6 +8,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from llmopt_bench import _core
 from llmopt_bench.errors import (
     CompilerCrashed,
     CompilerError,
@@ -96,6 +97,26 @@ class ModuleState:
     def ask_pristine(self, question: Callable[[Module], _T]) -> _T:
         """Return what a question about the unoptimised program gives."""
         return self._try(lambda: question(self.pristine()))
+
+    def evaluate(self, pipeline: str, text_size: bool, *, here: bool) -> int:
+        """Return what a pipeline makes of the program, or of the module as it is now.
+
+        Args:
+            pipeline: The pipeline.
+            text_size: Whether bytes of machine code are asked for, not instructions.
+            here: Whether to go on from the module as it is now.
+        """
+        if not (here and self.log):
+            return self.ask_pristine(lambda module: module.evaluate(pipeline, text_size))
+
+        def go_on(module: Module) -> int:
+            if isinstance(module, _core.RemoteModule):
+                return module.evaluate_here(pipeline, text_size)
+            trial = self.clone()
+            trial.step(pipeline)
+            return trial.ask(lambda changed: changed.evaluate("", text_size))
+
+        return self.ask(go_on)
 
     def reset(self) -> None:
         """Go back to the unoptimised program."""

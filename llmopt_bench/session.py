@@ -183,10 +183,8 @@ class Session:
             raise TypeError("expected a sequence of pass lists, got one. Write [pass_list].")
         lists = [as_pass_list(given, self.action_set) for given in pass_lists]
         metric = self.metric if metric is None else metric
-        before = self.state if here and self.state.log else None
-        return [
-            self._evaluate(before, passes.text, check_metric(metric), failure) for passes in lists
-        ]
+        text_size = check_metric(metric) == "text_size"
+        return [self._evaluate(passes.text, text_size, here, failure) for passes in lists]
 
     def features(self, name: str = "autophase") -> NDArray[np.int64]:
         """Return a feature vector of the module as it is now; see ``feature_names``."""
@@ -243,16 +241,9 @@ class Session:
         state = f"after {count} pipelines" if count else "unoptimised"
         return f"<Session {self.program.uri} {state}>"
 
-    def _evaluate(
-        self, before: ModuleState | None, pipeline: str, metric: str, failure: int | None
-    ) -> int:
+    def _evaluate(self, pipeline: str, text_size: bool, here: bool, failure: int | None) -> int:
         try:
-            if before is None:
-                text_size = metric == "text_size"
-                return self.state.ask_pristine(lambda module: module.evaluate(pipeline, text_size))
-            trial = before.clone()
-            trial.step(pipeline)
-            return trial.ask(lambda module: _measure(module, metric))
+            return self.state.evaluate(pipeline, text_size, here=here)
         except CompilerError:
             if failure is None:
                 raise

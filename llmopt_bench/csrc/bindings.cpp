@@ -215,7 +215,9 @@ void defineIsolation(nb::module_ &m) {
       .def("worn_out", &Worker::wornOut)
       .def_prop_ro("pid", &Worker::pid);
   nb::class_<RemoteModule> remote(m, "RemoteModule", "An LLVM module that lives in a worker.");
-  remote.def_static("read", &readRemote, "worker"_a, "data"_a, "name"_a, "deadline"_a);
+  remote.def_static("read", &readRemote, "worker"_a, "data"_a, "name"_a, "deadline"_a)
+      .def("evaluate_here", &RemoteModule::evaluateHere, "pipeline"_a, "text_size"_a = false,
+           unlocked);
   defineMethods(remote);
 
   m.def("step_all", &stepAllRemote, "modules"_a, "pipelines"_a, "parallel"_a,

@@ -97,7 +97,8 @@ void sleepOnAnyOf(const std::vector<WordValue> &words, std::chrono::nanoseconds 
       waits.push_back({one.old, reinterpret_cast<uintptr_t>(one.word), FUTEX_32, 0});
   timespec until;
   clock_gettime(CLOCK_MONOTONIC, &until);
-  const auto end = std::chrono::seconds(until.tv_sec) + std::chrono::nanoseconds(until.tv_nsec) + time;
+  const auto end =
+      std::chrono::seconds(until.tv_sec) + std::chrono::nanoseconds(until.tv_nsec) + time;
   until.tv_sec = std::chrono::duration_cast<std::chrono::seconds>(end).count();
   until.tv_nsec = (end - std::chrono::seconds(until.tv_sec)).count();
   if (syscall(SYS_futex_waitv, waits.data(), waits.size(), 0, &until, CLOCK_MONOTONIC) < 0 &&

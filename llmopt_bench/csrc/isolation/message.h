@@ -21,6 +21,7 @@ enum class Op : uint32_t {
   RunClang,
   Step,
   Evaluate,
+  EvaluateHere,
   Reference,
   Bitcode,
   Text,

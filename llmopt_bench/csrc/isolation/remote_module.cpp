@@ -57,6 +57,14 @@ std::string RemoteModule::askText(Op op, const std::string &what) {
   return answer;
 }
 
+uint64_t RemoteModule::askMetric(Op op, const std::string &what, const std::string &text,
+                                 bool textSize) {
+  return ask<uint64_t>(op, what, [&](Writer &out) {
+    out.put(text);
+    out.put(textSize);
+  });
+}
+
 bool RemoteModule::run(const std::string &pipeline) {
   return ask<bool>(Op::Run, running(pipeline), [&](Writer &out) { out.put(pipeline); });
 }
@@ -74,17 +82,15 @@ StepResult RemoteModule::step(const std::string &pipeline, int64_t *autophase) {
 }
 
 uint64_t RemoteModule::evaluate(const std::string &pipeline, bool textSize) {
-  return ask<uint64_t>(Op::Evaluate, running(pipeline), [&](Writer &out) {
-    out.put(pipeline);
-    out.put(textSize);
-  });
+  return askMetric(Op::Evaluate, running(pipeline), pipeline, textSize);
+}
+
+uint64_t RemoteModule::evaluateHere(const std::string &pipeline, bool textSize) {
+  return askMetric(Op::EvaluateHere, running(pipeline), pipeline, textSize);
 }
 
 uint64_t RemoteModule::reference(const std::string &level, bool textSize) {
-  return ask<uint64_t>(Op::Reference, "running clang's -O" + level, [&](Writer &out) {
-    out.put(level);
-    out.put(textSize);
-  });
+  return askMetric(Op::Reference, "running clang's -O" + level, level, textSize);
 }
 
 std::string RemoteModule::bitcode() { return askText(Op::Bitcode, "writing bitcode"); }

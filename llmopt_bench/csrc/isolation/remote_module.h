@@ -20,6 +20,8 @@ public:
   bool runClang(const std::string &level);
   StepResult step(const std::string &pipeline, int64_t *autophase);
   uint64_t evaluate(const std::string &pipeline, bool textSize);
+  // evaluate, from the module as it is now, which stays so.
+  uint64_t evaluateHere(const std::string &pipeline, bool textSize);
   uint64_t reference(const std::string &level, bool textSize);
   std::string bitcode();
   std::string text();
@@ -44,6 +46,7 @@ private:
     worker->call(op, handle, fill, use, seconds, what);
   }
   template <typename T> T ask(Op op, const std::string &what, const Worker::Fill &fill = {});
+  uint64_t askMetric(Op op, const std::string &what, const std::string &text, bool textSize);
   std::string askText(Op op, const std::string &what);
   void features(Op op, int64_t *out, size_t count, bool native);
 
@@ -58,7 +61,7 @@ std::string running(const std::string &pipeline);
 Worker::Fill fillStep(const std::string &pipeline, bool wantsFeatures);
 Worker::Use useStep(StepResult &result, int64_t *autophase);
 
-// step_all.cpp: steps modules of different workers, `parallel` at a time. Fills, for each, its result
+// step_all.cpp: steps modules of different workers on `parallel` cores. Fills, for each, its result
 // or its error, and its row of `autophase` unless that is null.
 void stepAll(const std::vector<RemoteModule *> &modules, const std::vector<std::string> &pipelines,
              size_t parallel, int64_t *autophase, std::vector<StepResult> &results,

@@ -3,6 +3,12 @@
 #include "isolation/serve.h"
 #include "module.h"
 
+#include <cerrno>
+#include <csignal>
+#include <cstring>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 #include <unordered_map>
 
 namespace llmopt {
@@ -14,14 +20,15 @@ public:
 
   void answer() {
     BoxHeader &header = box.header();
-    header.size = tryRespond(header.size);
+    const size_t requestSize = header.size;
+    header.size = guarded([&] { return respond(requestSize); });
   }
 
 private:
-  // Returns the size of the answer.
-  size_t tryRespond(size_t requestSize) {
+  // Returns the size of the answer, or of the error.
+  template <typename Action> size_t guarded(const Action &action) {
     try {
-      return respond(requestSize);
+      return action();
     } catch (const CoreError &error) {
       return complain(error.kind, error.what());
     } catch (const std::exception &error) {
@@ -70,6 +77,7 @@ private:
       const std::string pipeline = in.text();
       return reply(module.evaluate(pipeline, in.get<bool>()));
     }
+    case Op::EvaluateHere: return evaluateHere(module, in);
     case Op::Reference: {
       const std::string level = in.text();
       return reply(module.reference(level, in.get<bool>()));
@@ -94,6 +102,46 @@ private:
     }
     default: throw CoreError(ErrorKind::CompilerError, "a request that no worker knows");
     }
+  }
+
+  // Runs a pipeline in a forked copy of this process, which has the analyses too: no copy of the IR
+  // alone would go on as this module would.
+  size_t evaluateHere(Module &module, Reader &in) {
+    const std::string pipeline = in.text();
+    const bool wantsTextSize = in.get<bool>();
+    BoxHeader &header = box.header();
+    header.size = 0;
+    const pid_t self = getpid();
+    const pid_t copy = fork();
+    if (copy < 0)
+      throw CoreError(ErrorKind::CompilerError,
+                      std::string("expected a copy of the worker process, got: ") +
+                          std::strerror(errno) + ". Raise the limit on processes.");
+    if (copy == 0) {
+      prctl(PR_SET_PDEATHSIG, SIGKILL);
+      if (getppid() != self)
+        _exit(1);
+      header.size = guarded([&] {
+        module.run(pipeline);
+        return reply(wantsTextSize ? module.textSize() : module.instructionCount());
+      });
+      _exit(0);
+    }
+    int status = 0;
+    while (waitpid(copy, &status, 0) < 0 && errno == EINTR) {
+    }
+    if (header.size == 0)
+      endLike(status);
+    return header.size;
+  }
+
+  // What the copy could not survive ends this process in the same way, for the client to see.
+  [[noreturn]] static void endLike(int status) {
+    if (!WIFSIGNALED(status))
+      _exit(WEXITSTATUS(status));
+    signal(WTERMSIG(status), SIG_DFL);
+    raise(WTERMSIG(status));
+    _exit(1);
   }
 
   size_t step(Module &module, Reader &in) {

@@ -17,6 +17,7 @@ using namespace std::chrono_literals;
 constexpr auto SharedCore = 2ms;
 // Between two looks at the deadline, at Ctrl-C and at the fork server.
 constexpr auto Look = 50ms;
+
 cpu_set_t only(int core) {
   cpu_set_t set;
   CPU_ZERO(&set);
