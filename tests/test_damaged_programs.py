@@ -16,7 +16,10 @@ sys.path.insert(0, str(Path(__file__).parent / "fuzz"))
 
 from mutants import LIMITS, MUTATIONS, mutants, outcome, sources
 
-ERRORS = {"BadProgram", "CompilerCrashed", "CompilerTimeout", "CompilerOutOfMemory"}
+ERRORS = {
+    *("BadProgram", "InvalidModule"),
+    *("CompilerCrashed", "CompilerTimeout", "CompilerOutOfMemory"),
+}
 
 
 def outcomes(count: int, seed: int) -> Counter[str]:
