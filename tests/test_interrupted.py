@@ -18,6 +18,10 @@ import pytest
 
 from llmopt_bench import Record, make_dataset, read_records
 
+sys.path.insert(0, str(Path(__file__).parent / "fuzz"))
+
+from process_tree import descendants, is_gone
+
 PROGRAMS = list(make_dataset("bundled-functions-v1").uris())[:200]
 BUDGET = 4
 RECORDS = "records.jsonl"
@@ -63,22 +67,6 @@ def undisturbed(task, tmp_path_factory) -> list[Record]:
     records = records_in(out)
     assert len(records) == len(PROGRAMS)
     return records
-
-
-def descendants(pid: int) -> list[int]:
-    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
-        threads = Path(f"/proc/{pid}/task").iterdir()
-        texts = [(thread / "children").read_text("utf-8") for thread in threads]
-        children = [int(child) for text in texts for child in text.split()]
-        return children + [below for child in children for below in descendants(child)]
-    return []
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0] == "Z"
-    except (FileNotFoundError, ProcessLookupError):
-        return True
 
 
 def wait_for_records(folder: Path, count: int) -> None:

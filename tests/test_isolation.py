@@ -34,6 +34,10 @@ from llmopt_bench.isolation import DEFAULT, Host
 from llmopt_bench.vector import PassOrderVectorEnv
 from llmopt_bench.verify import replay
 
+sys.path.insert(0, str(Path(__file__).parent / "fuzz"))
+
+from process_tree import is_gone
+
 PROGRAM = "bundled-v1/crc_family"
 FAULTY = ActionSet.from_toml(
     """
@@ -73,15 +77,6 @@ faults = load_faults()
 def worker_pid(session: Session) -> int:
     session.instruction_count  # noqa: B018  (the worker runs, and has said its number)
     return session.state.host._worker.pid
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text("utf-8").rpartition(")")[2].split()[0]
-    except (FileNotFoundError, ProcessLookupError):
-        return True
-    # Its remains are for the init process to bury, which is not ours.
-    return state == "Z"
 
 
 def wait_until(condition: Callable[[], bool], seconds: float = 10) -> bool:

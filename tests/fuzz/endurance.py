@@ -20,6 +20,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 import numpy as np
+from process_tree import descendants
 
 from llmopt_bench import PassOrderEnv, make_dataset
 from llmopt_bench.errors import CompilerCrashed
@@ -51,16 +52,6 @@ def private_mib(pid: int) -> float:
         return 0.0
     private = [line.split()[1] for line in lines if line.startswith("Private_")]
     return sum(map(int, private)) / 1024
-
-
-def descendants(pid: int) -> list[int]:
-    """Return the processes below one."""
-    try:
-        text = Path(f"/proc/{pid}/task/{pid}/children").read_text("utf-8")
-    except (FileNotFoundError, ProcessLookupError):
-        return []
-    children = [int(child) for child in text.split()]
-    return children + [below for child in children for below in descendants(child)]
 
 
 @dataclass

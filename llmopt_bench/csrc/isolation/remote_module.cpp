@@ -1,7 +1,7 @@
 #include "isolation/remote_module.h"
 
-
 namespace llmopt {
+
 std::string running(const std::string &pipeline) {
   constexpr size_t Longest = 400;
   return pipeline.size() <= Longest ? "running '" + pipeline + "'"
