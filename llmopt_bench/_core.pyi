@@ -69,7 +69,21 @@ class Module(_AnyModule):
         """Return a copy of the IR, exact but for the analyses that were kept."""
 
     def extract(self, function: str) -> Module:
-        """Return ``function`` as a module of its own, in a context of its own."""
+        """Return ``function`` as a module of its own, in a context of its own.
+
+        What else it mentions is declared; local constants that it reaches stay. Debug info and
+        module-level assembly go. The cost is that of the function, not of the module.
+
+        Raises:
+            BadProgram: The module defines no such function.
+        """
+
+    def near_hash(self) -> str:
+        """Return the hex SHA-256 of the code but for names and values of constants.
+
+        The same for a function and a renamed copy of it with other constants. Left out too:
+        attributes, alignments, metadata, linkage. Comparable within one LLVM major.
+        """
 
 class Pool:
     """Threads that step many modules at once."""

@@ -236,7 +236,8 @@ NB_MODULE(_core, m) {
 
   nb::class_<Module> module(m, "Module", "An LLVM module. Safe to use from any thread.");
   module.def_static("read", &readModule, "data"_a, "name"_a)
-      .def("extract", &Module::extract, "function"_a, unlocked);
+      .def("extract", &Module::extract, "function"_a, unlocked)
+      .def("near_hash", &Module::nearHash, unlocked);
   defineMethods(module);
 
   nb::class_<Pool>(m, "Pool", "Threads that run passes on many modules at once.")

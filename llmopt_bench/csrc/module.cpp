@@ -78,6 +78,7 @@ Module::~Module() {
   std::shared_ptr<Compiler> keep = compiler;
   Lock lock(keep->mutex);
   managers.reset();
+  extractor.reset();
   ir.reset();
 }
 
@@ -110,13 +111,15 @@ std::unique_ptr<Module> Module::extract(const std::string &name) {
   std::string data;
   {
     Lock lock(compiler->mutex);
-    Function *function = ir->getFunction(name);
-    if (!function || function->isDeclaration())
+    if (!extractor)
+      extractor = std::make_unique<FunctionExtractor>(*ir);
+    const std::unique_ptr<llvm::Module> alone = extractor->extract(name);
+    if (!alone)
       throw CoreError(ErrorKind::BadProgram, "expected the name of a function that " +
                                                  ir->getModuleIdentifier() + " defines, got '" +
                                                  name + "'. functions() lists them.");
     raw_string_ostream stream(data);
-    WriteBitcodeToFile(*extractFunction(*ir, *function), stream);
+    WriteBitcodeToFile(*alone, stream);
   }
   return read(data, name);
 }
@@ -149,15 +152,20 @@ bool Module::runLocked(const std::string &pipeline) {
   const PreservedAnalyses preserved = passes.run(*ir, managers->modules);
   const bool changed = !preserved.areAllPreserved();
   if (changed)
-    known.reset();
+    forget();
   throwDiagnostics(*compiler, "running '" + pipeline + "'");
   return changed;
+}
+
+void Module::forget() {
+  known.reset();
+  extractor.reset();
 }
 
 bool Module::runClang(const std::string &level) {
   Lock lock(compiler->mutex);
   managers.reset();
-  known.reset();
+  forget();
   const PreservedAnalyses preserved = compiler->runClang(*ir, level);
   throwDiagnostics(*compiler, "running clang's -O" + level);
   return !preserved.areAllPreserved();
@@ -200,6 +208,11 @@ std::string Module::normalizedText() {
 std::string Module::contentHash() {
   Lock lock(compiler->mutex);
   return contentHashOf(*ir);
+}
+
+std::string Module::nearHash() {
+  Lock lock(compiler->mutex);
+  return nearHashOf(*ir);
 }
 
 void Module::verify() {

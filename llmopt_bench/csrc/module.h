@@ -4,6 +4,7 @@
 
 #include "compiler.h"
 
+#include "llvm/ADT/DenseMap.h"
 #include "llvm/IR/Module.h"
 
 #include <array>
@@ -22,6 +23,8 @@ struct StepResult {
   bool changed;
   uint64_t instructionCount;
 };
+
+class FunctionExtractor;
 
 class Module {
 public:
@@ -55,6 +58,8 @@ public:
   std::string normalizedText();
   // Hex SHA-256 of what the module means to the compiler: see content.cpp.
   std::string contentHash();
+  // Hex SHA-256 of the code but for names and values of constants: see near_hash.cpp.
+  std::string nearHash();
   // Throws InvalidModule with the verifier's words.
   void verify();
 
@@ -73,6 +78,8 @@ private:
   Module(std::shared_ptr<Compiler> compiler, std::unique_ptr<llvm::Module> ir);
   // run, for a caller that holds the lock.
   bool runLocked(const std::string &pipeline);
+  // Called when the IR changes: drops what was computed of it.
+  void forget();
 
   // Features of the module as it is now, computed at most once between changes. In a random walk
   // most passes change nothing.
@@ -83,6 +90,7 @@ private:
   std::unique_ptr<llvm::Module> ir;
   std::unique_ptr<AnalysisManagers> managers;
   std::optional<Autophase> known;
+  std::unique_ptr<FunctionExtractor> extractor;
 };
 
 // Seconds for one CloneModule.
@@ -95,7 +103,22 @@ std::unique_ptr<llvm::Module> cloneExactly(const llvm::Module &module);
 // content.cpp
 std::string contentHashOf(const llvm::Module &module);
 // extract.cpp
-std::unique_ptr<llvm::Module> extractFunction(const llvm::Module &module, llvm::Function &function);
+class FunctionExtractor {
+public:
+  // The module must stay as it is while the extractor is in use.
+  explicit FunctionExtractor(const llvm::Module &module);
+  // Null where the module defines no such function.
+  std::unique_ptr<llvm::Module> extract(llvm::StringRef name) const;
+
+private:
+  // A copy without debug info, of a module that has any: else every function would carry the debug
+  // info of all that it can reach to where it is dropped.
+  std::unique_ptr<llvm::Module> plain;
+  const llvm::Module &module;
+  llvm::DenseMap<const llvm::GlobalValue *, unsigned> places;
+};
+// near_hash.cpp
+std::string nearHashOf(const llvm::Module &module);
 // normalize.cpp
 std::string normalize(const llvm::Module &module);
 std::string withoutComments(std::string_view ir);
