@@ -2,45 +2,58 @@
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Sequence
-from itertools import islice
 from pathlib import Path
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
-from llmopt_bench.errors import BadProgram, UnknownProgram, shorten
+from llmopt_bench.datasets.exebench import ExeBenchPrograms
+from llmopt_bench.datasets.file_uri import (
+    PARQUET,
+    ROW_SUFFIXES,
+    SCHEME,
+    is_row_name,
+    path_of,
+    row_uri,
+    shown_path,
+    split_row,
+    unreadable,
+)
+from llmopt_bench.datasets.parquet_rows import ParquetPrograms
+from llmopt_bench.datasets.rows import RowPrograms
+from llmopt_bench.errors import BadProgram
 from llmopt_bench.frontend import LANGUAGES, compile_source
-from llmopt_bench.plain_file import read_plain, reason_of
+from llmopt_bench.plain_file import read_plain
 from llmopt_bench.program import MAX_BYTES, Program
 
-SCHEME = "file://"
 SUFFIXES = (*LANGUAGES, ".ll", ".bc")
 """The endings of files that hold a program."""
-_MOST_NEIGHBOURS = 10_000
 
 
 def is_file_name(text: str) -> bool:
     """Whether the text can only mean a file: by how it starts or how it ends."""
-    return text.startswith((SCHEME, "/", ".")) or Path(text).suffix in SUFFIXES
+    by_start = text.startswith((SCHEME, "/", "."))
+    return by_start or Path(text).suffix in SUFFIXES or is_row_name(text)
 
 
 def load_file(name: str | Path, *, level: str = "Oz", cflags: Sequence[str] = ()) -> Program:
-    """Return the program in a file; its URI has the absolute path.
+    """Return the program in a file, or in one row of a file; its URI has the absolute path.
 
     Args:
-        name: A path or ``file://`` URI.
-        level: For sources, the level of clang whose attributes the functions carry.
-        cflags: For sources, more arguments for clang.
+        name: A path or ``file://`` URI; with ``#<row>`` behind it for a file of many programs.
+        level: For source files, the level of clang whose attributes the functions carry.
+        cflags: For source files, more arguments for clang.
 
     Raises:
-        UnknownProgram: There is no such file.
+        UnknownProgram: There is no such file, or no such row in it.
         BadProgram: It is something else than a program, or the source does not compile.
     """
-    path = _path_of(name).absolute()
+    if is_row_name(str(name)):
+        return _load_row(str(name))
+    path = path_of(name)
     data = _read(path)
     if not data:
-        raise BadProgram(f"expected a program in {_shown(path)}, got an empty file.")
+        raise BadProgram(f"expected a program in {shown_path(path)}, got an empty file.")
     uri = path.as_uri()
     if path.suffix in LANGUAGES:
         return Program(
@@ -51,49 +64,29 @@ def load_file(name: str | Path, *, level: str = "Oz", cflags: Sequence[str] = ()
     return Program(uri, _assemble(data, path) if path.suffix == ".ll" else data)
 
 
-def _path_of(name: str | Path) -> Path:
-    if isinstance(name, Path) or not name.startswith(SCHEME):
-        return Path(name)
-    # A name need not be UTF-8; this undoes what Path.as_uri does to one that is not.
-    path = Path(unquote(name.removeprefix(SCHEME), errors="surrogateescape"))
-    if not path.is_absolute():
-        raise UnknownProgram(f"expected {SCHEME}/absolute/path, got {shorten(name)!r}.")
-    return path
+def _load_row(name: str) -> Program:
+    path, row = split_row(name)
+    reader: type[RowPrograms] = ParquetPrograms if path.suffix == PARQUET else ExeBenchPrograms
+    return reader(path).load(row_uri(path, row))
 
 
 def _read(path: Path) -> bytes:
     if os.path.isdir(path):  # noqa: PTH112  (Path.is_dir raises for some paths)
-        raise BadProgram(f"expected a file, got the folder {_shown(path)}. Name a file in it.")
+        raise BadProgram(f"expected a file, got the folder {shown_path(path)}. Name a file in it.")
+    if path.name.endswith(ROW_SUFFIXES):
+        raise BadProgram(
+            f"expected one row of {shown_path(path)}, got the whole file. Name a row, for example "
+            f"{row_uri(path, 0)}."
+        )
     if path.suffix not in SUFFIXES:
         raise BadProgram(
-            f"expected a file that ends in one of {', '.join(SUFFIXES)}, got {_shown(path)}. "
+            f"expected a file that ends in one of {', '.join(SUFFIXES)}, got {shown_path(path)}. "
             "Rename it to what it holds."
         )
     try:
         return read_plain(path, MAX_BYTES)
-    except FileNotFoundError:
-        hint = _hint(path)
-        raise UnknownProgram(f"expected a program at {_shown(path)}, got no file.{hint}") from None
     except OSError as error:
-        raise BadProgram(
-            f"expected a file that can be read, got {_shown(path)}: {reason_of(error)}."
-        ) from error
-
-
-def _hint(path: Path) -> str:
-    """Return the files that may be meant."""
-    try:
-        there = [entry.name for entry in islice(path.parent.iterdir(), _MOST_NEIGHBOURS)]
-    except FileNotFoundError:
-        return f" There is no folder {_shown(path.parent)} either."
-    except OSError:  # a folder that we may not list
-        return ""
-    near = difflib.get_close_matches(path.name, there)
-    return f" Did you mean {' or '.join(near)}?" if near else ""
-
-
-def _shown(path: Path) -> str:
-    return shorten(str(path), 300)
+        raise unreadable(path, error) from error
 
 
 def _assemble(text: bytes, path: Path) -> bytes:
