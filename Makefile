@@ -19,7 +19,7 @@ CORE_SOURCES := $(wildcard llmopt_bench/csrc/* llmopt_bench/csrc/*/*)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help bench test lint format nightly bench-speed wheel setup system-packages readme clean
+.PHONY: help bench corpus test lint format nightly bench-speed wheel setup system-packages readme clean
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -30,6 +30,9 @@ bench: setup ## Run the main job: score the agents on functions-v1, print the ta
 
 test: setup ## Run the tests
 	@$(BIN)/python -m pytest -m "not nightly" $(PYTEST_FLAGS)
+
+corpus: setup ## Build corpus-v1 from Debian's source packages
+	@$(BIN)/llmopt-bench datasets build corpus-v1
 
 lint: setup ## Check style and types
 	@$(BIN)/ruff check .

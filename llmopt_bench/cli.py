@@ -15,7 +15,7 @@ from typing import NoReturn
 
 import typer
 
-from llmopt_bench import cli_compile, cli_lists, cli_run
+from llmopt_bench import cli_compile, cli_datasets, cli_lists, cli_run
 from llmopt_bench.errors import (
     BadAgent,
     BadTask,
@@ -49,6 +49,7 @@ app = typer.Typer(
 cli_run.register(app)
 cli_compile.register(app)
 cli_lists.register(app)
+cli_datasets.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -1,4 +1,4 @@
-"""The commands that list what there is: tasks, agents, passes, datasets, info."""
+"""The commands that list what there is: tasks, agents, passes, info."""
 
 from __future__ import annotations
 
@@ -16,12 +16,6 @@ def register(app: typer.Typer) -> None:
     app.command()(agents)
     app.command()(passes)
     app.command()(info)
-    group = typer.Typer(
-        help="List the datasets, or build one.", invoke_without_command=True, rich_markup_mode=None
-    )
-    group.callback()(datasets)
-    group.command("build")(build_dataset)
-    app.add_typer(group, name="datasets")
 
 
 def tasks(as_json: Json = False) -> None:
@@ -84,37 +78,6 @@ def passes(
         # A pipeline may be thousands of characters long: it is in the JSON only.
         short = [{"name": action.name, "level": action.level} for action in actions]
         _show("", left_out if excluded else short, as_json=False)
-
-
-def datasets(context: typer.Context, as_json: Json = False) -> None:
-    """List the datasets, or build one."""
-    from llmopt_bench.datasets import dataset_names, make_dataset
-
-    if context.invoked_subcommand is not None:
-        return
-    rows = [
-        {
-            "name": dataset.name,
-            "version": dataset.version,
-            "programs": dataset.size,
-            "installed": dataset.installed,
-            "licence": dataset.licence,
-            "description": dataset.description,
-        }
-        for dataset in map(make_dataset, dataset_names())
-    ]
-    _show("datasets", rows, as_json)
-
-
-def build_dataset(name: Annotated[str, typer.Argument(help="Name of the dataset.")]) -> None:
-    """Build a dataset on this machine."""
-    from llmopt_bench.datasets import make_dataset
-    from llmopt_bench.errors import MissingTool
-
-    dataset = make_dataset(name)
-    if not dataset.installed:
-        raise MissingTool(f"{name} is generated when it is used, and its generator is missing.")
-    typer.echo(f"{name} {dataset.version} is ready to use; there is nothing to build.")
 
 
 def info(as_json: Json = False) -> None:

@@ -34,6 +34,22 @@ class BadTask(LlmoptError, ValueError):
     """A task file with missing, unknown or contradictory keys."""
 
 
+class BadRecipe(LlmoptError, ValueError):
+    """A recipe of a corpus with missing, unknown or wrong keys."""
+
+
+class BadArchive(LlmoptError, ValueError):
+    """An archive with another checksum, that cannot be unpacked, or with paths outside of it."""
+
+
+class NotBuilt(LlmoptError, RuntimeError):
+    """A dataset that has to be built, or downloaded, on this machine first."""
+
+
+class Unavailable(LlmoptError, RuntimeError):
+    """Something that should come over the network, and does not."""
+
+
 class BadRecord(LlmoptError, ValueError):
     """A record that cannot be read, or that contradicts itself or its task."""
 

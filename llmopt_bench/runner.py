@@ -104,6 +104,7 @@ def task_programs(task: Task, limit: int | None = None) -> list[str]:
 
     Raises:
         BadTask: The limit is below 1, or the task has no end and there is no limit.
+        NotBuilt, MissingTool: The programs cannot be loaded on this machine as it is.
     """
     if limit is not None and limit < 1:
         raise BadTask(f"limit: expected 1 or more programs, got {limit}. Correct it.")
@@ -112,6 +113,7 @@ def task_programs(task: Task, limit: int | None = None) -> list[str]:
     dataset = make_dataset(task.dataset)
     if limit is None and dataset.size is None:
         raise BadTask(f"{task.name}: {task.dataset} has no end. Give a limit.")
+    dataset.require()
     return list(islice(dataset.uris(), limit))
 
 

@@ -38,7 +38,12 @@ def files(tmp_path: Path) -> Path:
 
 class TestDatasets:
     def test_names(self) -> None:
-        assert dataset_names() == ("bundled-v1", "bundled-functions-v1", "csmith-v0")
+        assert dataset_names() == (
+            *("bundled-v1", "bundled-functions-v1"),
+            *("corpus-v1", "corpus-train-v1", "corpus-validation-v1"),
+            *("corpus-functions-v1", "corpus-functions-mini-v1", "corpus-modules-v1"),
+            *("csmith-v0", "llvm-stress-v0"),
+        )
         with pytest.raises(UnknownName, match="Did you mean 'bundled-v1'"):
             make_dataset("bundled")
 
@@ -47,7 +52,9 @@ class TestDatasets:
         dataset = make_dataset(name)
         assert dataset.name == name
         assert name.endswith(f"-v{dataset.version}")
-        assert dataset.licence in ("Apache-2.0", "BSD-2-Clause")
+        one_for_each = name.startswith("corpus-")
+        licences = ("Apache-2.0", "BSD-2-Clause", "Apache-2.0 WITH LLVM-exception")
+        assert one_for_each or dataset.licence in licences
         assert len(dataset.description) > 20
         assert name in repr(dataset)
 

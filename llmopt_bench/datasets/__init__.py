@@ -9,15 +9,26 @@ from pathlib import Path
 
 from llmopt_bench.datasets.base import Dataset, FiniteDataset
 from llmopt_bench.datasets.bundled import BundledFunctions, BundledPrograms
+from llmopt_bench.datasets.corpus.datasets import CORPUS_DATASETS, CorpusDataset
 from llmopt_bench.datasets.csmith import CsmithPrograms
+from llmopt_bench.datasets.exebench import ExeBenchPrograms
 from llmopt_bench.datasets.files import SUFFIXES, is_file_name, load_file
+from llmopt_bench.datasets.folder import FolderPrograms
+from llmopt_bench.datasets.hub_rows import HubPrograms
+from llmopt_bench.datasets.llvm_stress import LlvmStressPrograms
+from llmopt_bench.datasets.parquet_rows import ParquetPrograms
 from llmopt_bench.errors import UnknownName, UnknownProgram, shorten, shown, unknown
 from llmopt_bench.execution import Expected
 from llmopt_bench.program import Program
 
 __all__ = [
+    "CorpusDataset",
     "Dataset",
+    "ExeBenchPrograms",
     "FiniteDataset",
+    "FolderPrograms",
+    "HubPrograms",
+    "ParquetPrograms",
     "dataset_names",
     "expected_of",
     "load_program",
@@ -25,7 +36,14 @@ __all__ = [
 ]
 
 _DATASETS: dict[str, type[Dataset]] = {
-    dataset.name: dataset for dataset in (BundledPrograms, BundledFunctions, CsmithPrograms)
+    dataset.name: dataset
+    for dataset in (
+        BundledPrograms,
+        BundledFunctions,
+        *CORPUS_DATASETS,
+        CsmithPrograms,
+        LlvmStressPrograms,
+    )
 }
 _OPTIONAL_SCHEME = "benchmark://"
 

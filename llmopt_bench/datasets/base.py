@@ -8,7 +8,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from llmopt_bench.errors import UnknownProgram, shorten, shown, unknown
+from llmopt_bench.errors import LlmoptError, UnknownProgram, shorten, shown, unknown
 from llmopt_bench.execution import Expected
 from llmopt_bench.program import Program
 
@@ -17,7 +17,7 @@ class Dataset(ABC):
     """A family of programs. Nothing is read before it is asked for."""
 
     name: ClassVar[str]
-    """The first part of its URIs, for example ``bundled-v1``. Another content, another name."""
+    """For example ``bundled-v1``. Another content, another name."""
     version: ClassVar[str]
     description: ClassVar[str]
     licence: ClassVar[str]
@@ -31,7 +31,19 @@ class Dataset(ABC):
     @property
     def installed(self) -> bool:
         """Whether its programs can be loaded on this machine as it is."""
+        try:
+            self.require()
+        except LlmoptError:
+            return False
         return True
+
+    def require(self) -> None:  # noqa: B027  (most datasets need nothing)
+        """See that its programs can be loaded on this machine as it is.
+
+        Raises:
+            MissingTool: An external program is not installed.
+            NotBuilt: The dataset has to be built first.
+        """
 
     @abstractmethod
     def uris(self) -> Iterator[str]:
@@ -64,13 +76,18 @@ class Dataset(ABC):
     def __iter__(self) -> Iterator[Program]:
         return map(self.load, self.uris())
 
+    @property
+    def family(self) -> str:
+        """The first part of its URIs: its own name, or that of the dataset it is a part of."""
+        return self.name
+
     def __repr__(self) -> str:
         size = "endless" if self.size is None else f"{self.size:,} programs"
         return f"<Dataset {self.name} {size}>"
 
     def _name_in(self, uri: str) -> str:
-        """Return what follows the name of the dataset in a URI."""
-        prefix = f"{self.name}/"
+        """Return what follows the first part of a URI."""
+        prefix = f"{self.family}/"
         if not uri.startswith(prefix):
             raise UnknownProgram(f"expected a URI that starts with {prefix!r}, got {shown(uri)}.")
         return uri.removeprefix(prefix)
@@ -82,7 +99,7 @@ class FiniteDataset(Dataset):
     @property
     @abstractmethod
     def names(self) -> Sequence[str]:
-        """The names of its programs: their URIs without the dataset's name."""
+        """The names of its programs: their URIs without the first part."""
 
     @property
     def size(self) -> int:
@@ -94,11 +111,11 @@ class FiniteDataset(Dataset):
 
     def uris(self) -> Iterator[str]:
         """Yield the URI of every program, always in the same order."""
-        return (f"{self.name}/{name}" for name in self.names)
+        return (f"{self.family}/{name}" for name in self.names)
 
     def random(self, rng: np.random.Generator) -> Program:
         """Return a program that ``rng`` picks, each with the same probability."""
-        return self.load(f"{self.name}/{self.names[int(rng.integers(len(self)))]}")
+        return self.load(f"{self.family}/{self.names[int(rng.integers(len(self)))]}")
 
     def _missing(self, name: str) -> UnknownProgram:
         return UnknownProgram(

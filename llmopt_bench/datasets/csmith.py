@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from llmopt_bench.datasets.base import Dataset
-from llmopt_bench.errors import BadProgram, LlmoptError, MissingTool, UnknownProgram
+from llmopt_bench.errors import BadProgram, MissingTool, UnknownProgram
 from llmopt_bench.execution import Expected, Limits, execute, require_native
 from llmopt_bench.frontend import compile_source, find_compiler
 from llmopt_bench.program import Program
@@ -44,15 +44,14 @@ class CsmithPrograms(Dataset):
         """None: more than anybody can go through."""
         return None
 
-    @property
-    def installed(self) -> bool:
-        """Whether Csmith, its headers and a clang are here."""
-        try:
-            _tools()
-            find_compiler()
-        except LlmoptError:
-            return False
-        return True
+    def require(self) -> None:
+        """See that Csmith, its headers and a clang are here.
+
+        Raises:
+            MissingTool: One of them is not.
+        """
+        _tools()
+        find_compiler()
 
     def uris(self) -> Iterator[str]:
         """Yield the URIs by ascending seed."""
