@@ -15,6 +15,7 @@ if not CORPUS.installed:
     pytest.skip("needs `llmopt-bench datasets build corpus-v1`", allow_module_level=True)
 
 ITERATE = """
+import resource
 from llmopt_bench import make_dataset
 programs = iter(make_dataset("corpus-v1"))
 peaks = []

@@ -88,7 +88,9 @@ def _areas(corpus: Corpus, rows: Sequence[Mapping[str, Any]]) -> Iterator[tuple[
 def _licences(corpus: Corpus, rows: Sequence[Mapping[str, Any]]) -> list[tuple[str, ...]]:
     present = {row["package"] for row in rows}
     found = Counter(corpus.recipe[name].licence for name in present)
-    return [(licence, str(count)) for licence, count in found.most_common()]
+    several = [(licence, str(count)) for licence, count in found.most_common() if count > 1]
+    single = sum(count == 1 for count in found.values())
+    return [*several, ("others, with one package each", str(single))]
 
 
 def _table(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
