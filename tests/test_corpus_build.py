@@ -25,7 +25,14 @@ from llmopt_bench.datasets.corpus import curate, manifest
 from llmopt_bench.datasets.corpus.corpus import Corpus
 from llmopt_bench.datasets.corpus.split import apart
 from llmopt_bench.datasets.corpus.table import Table, read_rows
-from llmopt_bench.errors import BadProgram, CompilerCrashed, CompilerTimeout, NotBuilt, UnknownName
+from llmopt_bench.errors import (
+    BadProgram,
+    CompilerCrashed,
+    CompilerTimeout,
+    NotBuilt,
+    Unavailable,
+    UnknownName,
+)
 
 FUNCTIONS = {
     "alpha/alpha.c/compare": "train",
@@ -112,7 +119,7 @@ class TestBuild:
 
     def test_leaves_nothing_but_what_it_says(self, built: Corpus) -> None:
         assert {path.name for path in built.folder.iterdir()} == {
-            *("build.json", "functions.parquet", "modules.parquet", "staging")
+            *(".lock", "build.json", "functions.parquet", "modules.parquet", "staging")
         }
 
     def test_does_nothing_twice(self, built: Corpus) -> None:
@@ -169,6 +176,12 @@ class TestBuild:
         functions, modules = corpus.verify()
         assert functions.missing == [uri]
         assert not modules
+
+    def test_one_build_at_a_time(self, fresh: Corpus) -> None:
+        fresh.folder.mkdir(parents=True)
+        with fresh._alone(), pytest.raises(Unavailable, match="no other build"):
+            fresh.build(Quiet(), jobs=1)
+        assert fresh.build(Quiet(), jobs=1).complete
 
     def test_verify_reads_the_code_itself(self, built: Corpus, fresh: Corpus) -> None:
         with pytest.raises(NotBuilt, match="datasets build tiny-v1"):

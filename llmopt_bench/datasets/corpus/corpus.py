@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import fcntl
 import functools
 import json
 import os
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
@@ -19,9 +21,9 @@ from llmopt_bench.datasets.corpus.manifest import Entry, read_manifest
 from llmopt_bench.datasets.corpus.place import corpus_home
 from llmopt_bench.datasets.corpus.recipe import Package, read_recipe
 from llmopt_bench.datasets.corpus.staging import Outcome
-from llmopt_bench.errors import NotBuilt, UnknownName, shorten, unknown
+from llmopt_bench.errors import NotBuilt, Unavailable, UnknownName, shorten, unknown
 
-REPORT = "build.json"
+REPORT, LOCK = "build.json", ".lock"
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,13 +114,33 @@ class Corpus:
         Raises:
             UnknownName: A package is not in the recipe.
             MissingTool: Something is not installed.
+            Unavailable: Another build works in the folder.
             OSError: A file cannot be written. What was done is kept.
         """
+        names = self._chosen(packages)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with self._alone():
+            return self._build(watcher, names, jobs, mirror)
+
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Keep other builds out of the folder; the lock goes with this process, however it ends."""
+        with (self.folder / LOCK).open("wb") as stream:
+            try:
+                fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise Unavailable(
+                    f"expected no other build in {self.folder}, got one that runs. Wait for it, or "
+                    "name another folder with LLMOPT_DATA."
+                ) from error
+            yield
+
+    def _build(
+        self, watcher: Any, names: Sequence[str], jobs: int | None, mirror: str | None
+    ) -> BuildReport:
         from llmopt_bench.datasets.corpus.builder import Builder
 
-        names = self._chosen(packages)
         start = time.monotonic()
-        self.folder.mkdir(parents=True, exist_ok=True)
         builder = Builder(
             self.recipe,
             self.folder,
