@@ -187,3 +187,59 @@ class TestFetch:
         assert fetching._mirror_of_machine() == "http://third"
         old.write_text("deb [arch=amd64] http://one bookworm main contrib\n")
         assert fetching._mirror_of_machine() == "http://one"
+
+
+class TestDebian:
+    """The way of Debian's packages, with an ``apt-get`` that does what the test says."""
+
+    @pytest.fixture
+    def fetcher(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Fetcher:
+        (tmp_path / "bin").mkdir()
+        monkeypatch.setenv("PATH", f"{tmp_path / 'bin'}:/usr/bin:/bin")
+        return Fetcher(tmp_path / "kept", "http://mirror")
+
+    def apt(self, tmp_path: Path, update: str, source: str) -> None:
+        program = tmp_path / "bin" / "apt-get"
+        program.write_text(
+            f'#!/bin/sh\necho "$@" >>{tmp_path}/asked\n'
+            f'case "$*" in\n*" update "*) {update} ;;\n*download-only*) {source} ;;\nesac\n'
+        )
+        program.chmod(0o755)
+
+    def test_asks_for_the_version_from_a_private_state(
+        self, fetcher: Fetcher, tmp_path: Path
+    ) -> None:
+        digest = tar(tmp_path / ARCHIVE, file("x-1/a.c"))
+        self.apt(tmp_path, "exit 0", f"cp {tmp_path / ARCHIVE} .")
+        fetcher.fetch(package(digest, "foo"))
+        assert (fetcher.folder / ARCHIVE).is_file()
+        update, source = (tmp_path / "asked").read_text().splitlines()
+        assert source.endswith("source --download-only --tar-only -qq foo=1")
+        for line in (update, source):
+            assert f"Dir::State={fetcher.folder}/apt" in line
+            assert "Dir::Etc::SourceParts=/dev/null" in line
+        lists = (fetcher.folder / "apt" / "sources.list").read_text()
+        assert lists.endswith("http://mirror bookworm main\n")
+
+    def test_says_what_apt_says(self, fetcher: Fetcher, tmp_path: Path) -> None:
+        self.apt(tmp_path, "exit 0", "echo 'E: Unable to find a source package' >&2; exit 100")
+        with pytest.raises(Unavailable, match=r"foo=1 .*E: Unable to find a source package.*by"):
+            fetcher.fetch(package(ABSENT, "foo"))
+
+    def test_no_network(self, fetcher: Fetcher, tmp_path: Path) -> None:
+        self.apt(tmp_path, "echo 'E: Failed to fetch' >&2; exit 100", "exit 0")
+        with pytest.raises(Unavailable, match="E: Failed to fetch. Is there a network"):
+            fetcher.fetch(package(ABSENT, "foo"))
+        # The next attempt asks again.
+        digest = tar(tmp_path / ARCHIVE, file("x-1/a.c"))
+        self.apt(tmp_path, "exit 0", f"cp {tmp_path / ARCHIVE} .")
+        fetcher.fetch(package(digest, "foo"))
+
+    def test_another_archive_came(self, fetcher: Fetcher, tmp_path: Path) -> None:
+        self.apt(tmp_path, "exit 0", "touch other.tar.gz")
+        with pytest.raises(Unavailable, match=r"expected x-1\.tar\.gz in Debian's foo 1"):
+            fetcher.fetch(package(ABSENT, "foo"))
+        self.apt(tmp_path, "exit 0", f"echo damaged > {ARCHIVE}")
+        with pytest.raises(BadArchive, match="SHA-256"):
+            fetcher.fetch(package(ABSENT, "foo"))
+        assert not (fetcher.folder / ARCHIVE).exists()

@@ -101,8 +101,9 @@ class Fetcher:
         done = _run(command, scratch)
         if done.returncode != 0:
             raise Unavailable(
-                f"expected the sources of {wanted} from Debian's {SUITE}, got: {_reason(done)} "
-                f"Is there a network? Or put {' and '.join(package.archives)} into {self.folder}."
+                f"expected the sources of {wanted} from Debian's {SUITE}, got: {_reason(done)}. "
+                f"Is there a network? Or put {' and '.join(package.archives)} into {self.folder} "
+                "by hand."
             )
 
     def apt_command(self) -> list[str]:
@@ -136,7 +137,7 @@ class Fetcher:
             done = _run([*command, "update", "-qq", "-o", "APT::Update::Error-Mode=any"], state)
             if done.returncode != 0:
                 raise Unavailable(
-                    f"expected the list of Debian's source packages, got: {_reason(done)} Is there "
+                    f"expected the list of Debian's source packages, got: {_reason(done)}. Is there "
                     "a network? `--mirror` names another mirror."
                 )
             stamp.write_text(mirror, "utf-8")
@@ -224,4 +225,5 @@ def _run(command: Sequence[str], folder: Path) -> subprocess.CompletedProcess[st
 
 def _reason(done: subprocess.CompletedProcess[str]) -> str:
     lines = [line for line in done.stderr.splitlines() if line.startswith("E:")]
-    return shorten(" ".join(lines) or done.stderr.strip() or f"status {done.returncode}", 300)
+    text = " ".join(lines) or done.stderr.strip() or f"status {done.returncode}"
+    return shorten(text.rstrip("."), 300)
