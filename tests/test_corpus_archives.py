@@ -228,7 +228,7 @@ class TestDebian:
 
     def test_no_network(self, fetcher: Fetcher, tmp_path: Path) -> None:
         self.apt(tmp_path, "echo 'E: Failed to fetch' >&2; exit 100", "exit 0")
-        with pytest.raises(Unavailable, match="E: Failed to fetch. Is there a network"):
+        with pytest.raises(Unavailable, match=r"E: Failed to fetch\. Is there a network"):
             fetcher.fetch(package(ABSENT, "foo"))
         # The next attempt asks again.
         digest = tar(tmp_path / ARCHIVE, file("x-1/a.c"))
