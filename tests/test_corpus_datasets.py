@@ -189,6 +189,15 @@ class TestCommands:
         assert rows["corpus-functions-mini-v1"]["programs"] == 2
         assert not rows["corpus-v1"]["installed"]
 
+    def test_a_task_says_at_once_what_it_needs(
+        self, unbuilt: Corpus, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        out = tmp_path / "out"
+        task = ["--task", "corpus-functions-mini-v1", "--agents", "Oz", "--out", str(out)]
+        assert self.run("run", *task) == 1
+        assert "llmopt-bench datasets build tiny-v1" in capsys.readouterr().err
+        assert not out.exists()
+
     def test_others_need_no_building(self, capsys: pytest.CaptureFixture[str]) -> None:
         assert self.run("datasets", "build", "bundled-v1") == 0
         assert "ready to use" in capsys.readouterr().out

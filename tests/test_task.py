@@ -31,6 +31,9 @@ def write(folder: Path, text: str) -> Path:
         ("programs-v1", "bundled-v1", "instruction_count"),
         ("functions-v1", "bundled-functions-v1", "instruction_count"),
         ("programs-size-v1", "bundled-v1", "text_size"),
+        ("corpus-functions-v1", "corpus-functions-v1", "instruction_count"),
+        ("corpus-functions-mini-v1", "corpus-functions-mini-v1", "instruction_count"),
+        ("corpus-modules-v1", "corpus-modules-v1", "instruction_count"),
     ],
 )
 def test_shipped_task(name: str, dataset: str, metric: str) -> None:
@@ -45,6 +48,9 @@ def test_shipped_task(name: str, dataset: str, metric: str) -> None:
 def test_shipped_hashes_are_pinned() -> None:
     # Records carry these: if one changes, the task needs a new name, not a new hash here.
     assert {name: make_task(name).sha256[:16] for name in task_names()} == {
+        "corpus-functions-mini-v1": "6f4e35b4f499235b",
+        "corpus-functions-v1": "d278cc634f608cfc",
+        "corpus-modules-v1": "f679527f35340e78",
         "functions-v1": "c2b88c4c134a15a8",
         "programs-size-v1": "189f8233405ce9d2",
         "programs-v1": "26fed966f74124a9",

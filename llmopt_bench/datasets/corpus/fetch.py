@@ -137,8 +137,8 @@ class Fetcher:
             done = _run([*command, "update", "-qq", "-o", "APT::Update::Error-Mode=any"], state)
             if done.returncode != 0:
                 raise Unavailable(
-                    f"expected the list of Debian's source packages, got: {_reason(done)}. Is there "
-                    "a network? `--mirror` names another mirror."
+                    f"expected the list of Debian's source packages, got: {_reason(done)}. "
+                    "Is there a network? `--mirror` names another mirror."
                 )
             stamp.write_text(mirror, "utf-8")
         return command
