@@ -169,15 +169,16 @@ def _print_report(corpus: Corpus, report: BuildReport) -> None:
     failed = report.failed_packages
     files = sum(outcome.files for outcome in report.outcomes.values())
     broken = sum(len(outcome.failures) for outcome in report.outcomes.values()) - len(failed)
-    kept = len(corpus.functions) - len(report.functions.missing) - len(report.functions.different)
     typer.echo(
         f"{len(report.outcomes) - len(failed):,} packages, {files:,} files, of which {broken:,} do "
         f"not compile here as the recipe has them; {report.seconds:,.0f} s."
     )
-    typer.echo(f"{kept:,} of {len(corpus.functions):,} functions are in {corpus.function_table}.")
+    functions, modules = report.kept
+    typer.echo(
+        f"{functions:,} of {len(corpus.functions):,} functions are in {corpus.function_table}."
+    )
     _print_differences(report.functions)
-    held = len(corpus.modules) - len(report.modules.missing) - len(report.modules.different)
-    typer.echo(f"{held:,} of {len(corpus.modules):,} files are in {corpus.module_table}.")
+    typer.echo(f"{modules:,} of {len(corpus.modules):,} files are in {corpus.module_table}.")
     _print_differences(report.modules)
     typer.echo(f"Every failure, with its reason: {corpus.report_file}")
 

@@ -142,8 +142,10 @@ class TestBuild:
     def test_one_package(self, fresh: Corpus) -> None:
         report = fresh.build(Quiet(), jobs=1, packages=["delta"])
         assert set(rows(fresh)) == {uri for uri in FUNCTIONS if uri.startswith("delta/")}
-        assert not report.complete
-        assert not fresh.build(Quiet(), jobs=1, packages=["gamma"]).complete
+        assert report.complete
+        assert report.kept == (3, 0)
+        assert fresh.verify()[0].packages().keys() == {"alpha", "beta", "gamma"}
+        assert fresh.build(Quiet(), jobs=1, packages=["gamma"]).kept == (5, 1)
         assert {uri.split("/")[0] for uri in rows(fresh)} == {"delta", "gamma"}
         with pytest.raises(UnknownName, match="Did you mean 'delta'"):
             fresh.build(Quiet(), packages=["dleta"])
@@ -226,6 +228,9 @@ class TestInterrupted:
             time.sleep(seconds)
             process.send_signal(how)
             process.communicate(timeout=60)
+            if how == signal.SIGINT:
+                there = {path.name for path in fresh.folder.glob("*")}
+                assert there <= {".lock", "build.json", "staging"}
         assert fresh.build(Quiet(), jobs=2).complete
         assert fresh.function_table.read_bytes() == built.function_table.read_bytes()
 

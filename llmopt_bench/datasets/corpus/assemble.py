@@ -34,6 +34,14 @@ class Differences:
     def __bool__(self) -> bool:
         return bool(self.missing or self.different or self.extra)
 
+    def of(self, packages: Collection[str]) -> Differences:
+        """Return those of the differences that are in some packages."""
+        kept = (
+            [uri for uri in uris if uri.partition("/")[0] in packages]
+            for uris in (self.missing, self.different, self.extra)
+        )
+        return Differences(*kept)
+
     def packages(self) -> Mapping[str, tuple[int, int, int]]:
         """Return how many are missing, different and extra, by package."""
         counts: dict[str, list[int]] = {}

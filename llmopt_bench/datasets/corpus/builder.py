@@ -10,7 +10,7 @@ import multiprocessing
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from concurrent.futures import (
     FIRST_COMPLETED,
     Future,
@@ -19,6 +19,7 @@ from concurrent.futures import (
     wait,
 )
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -135,9 +136,10 @@ class Builder:
                 watcher.finished(outcome)
         self._clean()
         try:
-            for outcome in self._do(missing, watcher):
-                outcomes[outcome.package] = outcome
-                watcher.finished(outcome)
+            with closing(self._do(missing, watcher)) as done:
+                for outcome in done:
+                    outcomes[outcome.package] = outcome
+                    watcher.finished(outcome)
         finally:
             self._clean()
         return outcomes
@@ -147,7 +149,7 @@ class Builder:
             shutil.rmtree(folder, ignore_errors=True)
         self._laid_out.clear()
 
-    def _do(self, packages: Sequence[Package], watcher: Watcher) -> Iterator[Outcome]:
+    def _do(self, packages: Sequence[Package], watcher: Watcher) -> Generator[Outcome, None, None]:
         if not packages:
             return
         self._scratch.mkdir(parents=True)
@@ -167,8 +169,9 @@ class Builder:
                     "Build again, perhaps with fewer --jobs; what was done is kept."
                 ) from error
             except BaseException:
-                layer.shutdown(wait=False, cancel_futures=True)
-                pool.shutdown(wait=False, cancel_futures=True)
+                # Waits for the files at hand: what is cleaned up afterwards is then left alone.
+                layer.shutdown(cancel_futures=True)
+                pool.shutdown(cancel_futures=True)
                 raise
 
     def _pump(

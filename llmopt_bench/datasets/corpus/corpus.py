@@ -33,11 +33,14 @@ class BuildReport:
     outcomes: Mapping[str, Outcome]
     functions: Differences
     modules: Differences
+    """Where the packages that were asked for are not as the manifests say."""
     seconds: float
+    kept: tuple[int, int]
+    """How many functions and files the tables hold, those of earlier builds included."""
 
     @property
     def complete(self) -> bool:
-        """Whether everything that the manifests name is there, and right."""
+        """Whether all of the packages that were asked for is there, and right."""
         return not self.functions and not self.modules
 
     @property
@@ -160,9 +163,13 @@ class Corpus:
         functions, modules = assemble.assemble(
             builder.staging, done.keys(), self.functions, self.modules, self.folder
         )
-        report = BuildReport(outcomes, functions, modules, time.monotonic() - start)
-        self._write(report)
-        return report
+        seconds = time.monotonic() - start
+        kept = (
+            len(self.functions) - len(functions.missing) - len(functions.different),
+            len(self.modules) - len(modules.missing) - len(modules.different),
+        )
+        self._write(BuildReport(outcomes, functions, modules, seconds, kept))
+        return BuildReport(outcomes, functions.of(names), modules.of(names), seconds, kept)
 
     def verify(self) -> tuple[Differences, Differences]:
         """Return where the tables of functions and of files differ from the manifests.
