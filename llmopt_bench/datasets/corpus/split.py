@@ -7,6 +7,7 @@ gave it, and that should cost one file and not the build.
 from __future__ import annotations
 
 import ctypes
+import faulthandler
 import os
 import pickle
 import resource
@@ -157,6 +158,8 @@ def _child(work: Callable[[], object], answer: Path, complaints: Path) -> None:
     status = 1
     try:
         die_with_parent()
+        # What a crash says goes to the file of complaints, not to the user's terminal.
+        faulthandler.disable()
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY, MEMORY))
         resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
         with complaints.open("wb") as stream:

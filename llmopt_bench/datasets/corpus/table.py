@@ -73,7 +73,7 @@ def write_table(path: Path, schema: pa.Schema, rows: Iterable[Mapping[str, Any]]
             write_page_checksum=True,
             # Of bitcode they would be bitcode, twice for each group.
             write_statistics=False,
-            use_dictionary=[f.name for f in schema if _is_dictionary(f)],  # type: ignore[arg-type]
+            use_dictionary=[f.name for f in schema if _is_dictionary(f)],
         ) as writer:
             for group in _groups(rows):
                 writer.write_table(pa.Table.from_pylist(group, schema))
