@@ -230,10 +230,30 @@ def compiler_environment(scratch: Path) -> Mapping[str, str]:
 
 def _compile(command: list[str], source: Path, scratch: Path) -> None:
     """Run the compiler where the source is, so that bitcode holds a file name and no path."""
+    try:
+        status, messages = run_compiler(
+            command, source.parent, compiler_environment(scratch), TIME_LIMIT
+        )
+    except subprocess.TimeoutExpired:
+        raise BadProgram(
+            f"expected {source.name} to compile within {TIME_LIMIT:g} s, and it did not."
+        ) from None
+    if status != 0:
+        raise BadProgram(_complaint(source.name, status, messages))
+
+
+def run_compiler(
+    command: Sequence[str], folder: Path, environment: Mapping[str, str], seconds: float
+) -> tuple[int, str]:
+    """Run a compiler in a folder; return its status and what it complained of.
+
+    Raises:
+        subprocess.TimeoutExpired: It was not done in time, and was killed.
+    """
     process = subprocess.Popen(
         command,
-        cwd=source.parent,
-        env=compiler_environment(scratch),
+        cwd=folder,
+        env=environment,
         stdin=subprocess.DEVNULL,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.PIPE,
@@ -242,18 +262,13 @@ def _compile(command: list[str], source: Path, scratch: Path) -> None:
         process_group=0,
     )
     try:
-        _, messages = process.communicate(timeout=TIME_LIMIT)
-    except subprocess.TimeoutExpired:
-        raise BadProgram(
-            f"expected {source.name} to compile within {TIME_LIMIT:g} s, and it did not."
-        ) from None
+        _, messages = process.communicate(timeout=seconds)
     finally:
         if process.poll() is None:
             # The group, because zig works in a child of its own.
             os.killpg(process.pid, signal.SIGKILL)
             process.communicate()
-    if process.returncode != 0:
-        raise BadProgram(_complaint(source.name, process.returncode, messages))
+    return process.returncode, messages
 
 
 def _complaint(name: str, status: int, messages: str) -> str:

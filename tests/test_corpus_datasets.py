@@ -15,7 +15,7 @@ import pytest
 pytest.importorskip("ziglang", reason="needs the extra corpus")
 pytest.importorskip("pyarrow", reason="needs the extra corpus")
 
-from tiny_corpus import Quiet, make
+from tiny_corpus import Quiet
 
 from llmopt_bench import Session, load_program, make_dataset
 from llmopt_bench.cli import main
@@ -32,13 +32,6 @@ from llmopt_bench.datasets.corpus.datasets import (
 from llmopt_bench.datasets.corpus.table import Table, read_rows
 from llmopt_bench.errors import BadProgram, NotBuilt, UnknownProgram
 from llmopt_bench.features import feature_names
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    corpus = make(tmp_path_factory.mktemp("tiny"))
-    corpus.build(Quiet(), jobs=2)
-    return corpus
 
 
 @pytest.fixture

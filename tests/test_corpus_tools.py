@@ -9,8 +9,6 @@ import pytest
 pytest.importorskip("ziglang", reason="needs the extra corpus")
 pytest.importorskip("pyarrow", reason="needs the extra corpus")
 
-from tiny_corpus import Quiet, make
-
 from llmopt_bench.datasets.corpus import fetch, pin, statistics, try_package
 from llmopt_bench.datasets.corpus.corpus import Corpus
 from llmopt_bench.datasets.corpus.recipe import read_recipe
@@ -28,13 +26,6 @@ esac
 APT_CACHE = """#!/bin/sh
 printf 'Package: libfoo\\nVersion: 2-1\\n\\nPackage: libfoo\\nVersion: 2-3\\n'
 """
-
-
-@pytest.fixture(scope="module")
-def built(tmp_path_factory: pytest.TempPathFactory) -> Corpus:
-    corpus = make(tmp_path_factory.mktemp("tiny"))
-    corpus.build(Quiet(), jobs=2)
-    return corpus
 
 
 def test_statistics(built: Corpus, tmp_path: Path) -> None:

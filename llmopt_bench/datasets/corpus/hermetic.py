@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import functools
 import importlib.util
-import os
 import re
 import signal
 import subprocess
@@ -19,6 +18,7 @@ from importlib import metadata
 from pathlib import Path
 
 from llmopt_bench.errors import BadProgram, CompilerKilled, CompilerTimeout, MissingTool, shorten
+from llmopt_bench.frontend import run_compiler
 
 PACKAGE = "ziglang"
 VERSION = "0.17.1"
@@ -132,27 +132,13 @@ def compile_unit(root: Path, source: str, language: str, flags: Sequence[str], o
         OSError: The bitcode cannot be written: the disk is full, for example.
         MissingTool: The compiler is not installed.
     """
-    process = subprocess.Popen(
-        [*command(language), *flags, f"./{source}", "-o", str(out)],
-        cwd=root,
-        env=_environment(out.parent),
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.PIPE,
-        text=True,
-        errors="replace",
-        process_group=0,
-    )
+    arguments = [*command(language), *flags, f"./{source}", "-o", str(out)]
     try:
-        _, messages = process.communicate(timeout=TIME_LIMIT)
+        status, messages = run_compiler(arguments, root, _environment(out.parent), TIME_LIMIT)
     except subprocess.TimeoutExpired:
         raise CompilerTimeout(f"expected to compile within {TIME_LIMIT:g} s.") from None
-    finally:
-        if process.poll() is None:
-            os.killpg(process.pid, signal.SIGKILL)
-            process.communicate()
-    if process.returncode != 0 or not out.is_file():
-        raise _failure(process.returncode, messages)
+    if status != 0 or not out.is_file():
+        raise _failure(status, messages)
 
 
 def _environment(scratch: Path) -> Mapping[str, str]:
