@@ -11,7 +11,6 @@ pytest.importorskip("pyarrow", reason="needs the extra corpus")
 
 from llmopt_bench.datasets.corpus import fetch, pin, statistics, try_package
 from llmopt_bench.datasets.corpus.corpus import Corpus
-from llmopt_bench.datasets.corpus.recipe import read_recipe
 from llmopt_bench.errors import NotBuilt
 
 APT_GET = """#!/bin/sh
@@ -51,7 +50,7 @@ def test_try_package(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     monkeypatch.setattr(try_package, "corpus_home", lambda: tmp_path)
-    monkeypatch.setattr(try_package, "load_recipe", lambda _: read_recipe(built._definition))
+    monkeypatch.setattr(try_package, "corpus_v1", lambda: built)
     assert try_package.main(["alpha", "delta"]) == 0
     out = capsys.readouterr().out
     assert "alpha: 3 files, 1 failed, 6 functions, 5 of 5 to 2,000 instructions" in out

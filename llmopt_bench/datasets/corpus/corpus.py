@@ -13,7 +13,7 @@ from dataclasses import asdict, dataclass
 from importlib import resources
 from importlib.resources.abc import Traversable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 from llmopt_bench.datasets.corpus import assemble, manifest
 from llmopt_bench.datasets.corpus.assemble import Differences
@@ -22,6 +22,9 @@ from llmopt_bench.datasets.corpus.place import corpus_home
 from llmopt_bench.datasets.corpus.recipe import Package, read_recipe
 from llmopt_bench.datasets.corpus.staging import Outcome
 from llmopt_bench.errors import NotBuilt, Unavailable, UnknownName, shorten, unknown
+
+if TYPE_CHECKING:
+    from llmopt_bench.datasets.corpus.builder import Watcher
 
 REPORT, LOCK = "build.json", ".lock"
 
@@ -100,7 +103,7 @@ class Corpus:
 
     def build(
         self,
-        watcher: Any,
+        watcher: Watcher,
         *,
         jobs: int | None = None,
         mirror: str | None = None,
@@ -139,7 +142,7 @@ class Corpus:
             yield
 
     def _build(
-        self, watcher: Any, names: Sequence[str], jobs: int | None, mirror: str | None
+        self, watcher: Watcher, names: Sequence[str], jobs: int | None, mirror: str | None
     ) -> BuildReport:
         from llmopt_bench.datasets.corpus.builder import Builder
 

@@ -6,14 +6,12 @@ keys are the fields of ``Package``; docs/corpus.md explains them with examples.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 import json
 import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import MISSING, dataclass, field, fields
-from importlib import resources
 from importlib.resources.abc import Traversable
 from types import MappingProxyType
 from typing import Any, Literal, get_args
@@ -144,21 +142,11 @@ def _as_plain(package: Package) -> dict[str, Any]:
     return {key: _plain(value) for key, value in plain.items()}
 
 
-@functools.cache
-def load_recipe(name: str) -> Mapping[str, Package]:
-    """Return the packages of a shipped recipe by name, sorted.
-
-    Raises:
-        BadRecipe: A file is no TOML, or a package in it is wrong; the message says which.
-    """
-    return read_recipe(resources.files(__package__) / name)
-
-
 def read_recipe(folder: Traversable) -> Mapping[str, Package]:
     """Return the packages of the recipe in a folder by name, sorted.
 
     Raises:
-        BadRecipe: As ``load_recipe``.
+        BadRecipe: A file is no TOML, or a package in it is wrong; the message says which.
     """
     found: dict[str, Package] = {}
     for file in sorted(folder.iterdir(), key=lambda file: file.name):

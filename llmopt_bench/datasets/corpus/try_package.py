@@ -17,16 +17,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from llmopt_bench._core import Module
+from llmopt_bench.datasets.corpus.corpus import corpus_v1
 from llmopt_bench.datasets.corpus.fetch import Fetcher
 from llmopt_bench.datasets.corpus.hermetic import compile_unit
 from llmopt_bench.datasets.corpus.place import corpus_home
 from llmopt_bench.datasets.corpus.prepare import prepare
-from llmopt_bench.datasets.corpus.recipe import Package, load_recipe
+from llmopt_bench.datasets.corpus.recipe import Package
 from llmopt_bench.datasets.corpus.units import Unit, units_of
 from llmopt_bench.datasets.corpus.unpack import unpack
 from llmopt_bench.errors import BadProgram, LlmoptError
-
-RECIPE = "corpus-v1"
 
 
 def lay_out(package: Package, recipe: Mapping[str, Package], place: Path) -> Path:
@@ -89,7 +88,7 @@ def main(arguments: list[str]) -> int:
     parser.add_argument("--show", type=int, default=8, help="how many failures to list")
     parser.add_argument("--jobs", type=int, default=1)
     options = parser.parse_args(arguments)
-    recipe = load_recipe(RECIPE)
+    recipe = corpus_v1().recipe
     status = 0
     for wanted in options.packages:
         for package in recipe.values():
