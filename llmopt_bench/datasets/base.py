@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
 from typing import ClassVar
@@ -11,6 +12,9 @@ import numpy as np
 from llmopt_bench.errors import LlmoptError, UnknownProgram, shorten, shown, unknown
 from llmopt_bench.execution import Expected
 from llmopt_bench.program import Program
+
+SEEDS = 2**32
+"""The number of programs of a dataset that generates them."""
 
 
 class Dataset(ABC):
@@ -126,3 +130,29 @@ class FiniteDataset(Dataset):
                 f"`make_dataset({self.name!r}).uris()` lists all {len(self):,}.",
             )
         )
+
+
+class SeededDataset(Dataset):
+    """A dataset of generated programs: the seed is the name."""
+
+    @property
+    def size(self) -> int | None:
+        """None: more than anybody can go through."""
+        return None
+
+    def uris(self) -> Iterator[str]:
+        """Yield the URIs by ascending seed."""
+        return (f"{self.name}/{seed}" for seed in range(SEEDS))
+
+    def random(self, rng: np.random.Generator) -> Program:
+        """Return the program of a seed that ``rng`` picks."""
+        return self.load(f"{self.name}/{int(rng.integers(SEEDS))}")
+
+    def _seed_of(self, uri: str) -> int:
+        name = self._name_in(uri)
+        # One name for each program: not 007 for 7.
+        if not re.fullmatch("0|[1-9][0-9]{0,9}", name) or int(name) >= SEEDS:
+            raise UnknownProgram(
+                f"expected {self.name}/<seed>, a plain number below 2**32, got {uri[:80]!r}."
+            )
+        return int(name)

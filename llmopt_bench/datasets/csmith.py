@@ -3,22 +3,17 @@
 from __future__ import annotations
 
 import functools
-import re
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
-import numpy as np
-
-from llmopt_bench.datasets.base import Dataset
-from llmopt_bench.errors import BadProgram, MissingTool, UnknownProgram
+from llmopt_bench.datasets.base import SeededDataset
+from llmopt_bench.errors import BadProgram, MissingTool
 from llmopt_bench.execution import Expected, Limits, execute, require_native
 from llmopt_bench.frontend import compile_source, find_compiler
 from llmopt_bench.program import Program
 
-SEEDS = 2**32
 OPTIONS = ("--no-argc", "--no-volatiles", "--no-volatile-pointers", "--no-packed-struct")
 """The same for all seeds. Optimizers may not touch volatile accesses, hence none."""
 VERSION = "2.3.0"
@@ -31,18 +26,13 @@ RUN_LIMITS = Limits(seconds=3.0)
 _HOW_TO_GET = "Install it with `apt-get install csmith libcsmith-dev`."
 
 
-class CsmithPrograms(Dataset):
+class CsmithPrograms(SeededDataset):
     """Programs that Csmith generates; the seed is the name."""
 
     name = "csmith-v0"
     version = "0"
     description = f"Random C programs by Csmith {VERSION}, one for each seed below 2**32"
     licence = "BSD-2-Clause"
-
-    @property
-    def size(self) -> int | None:
-        """None: more than anybody can go through."""
-        return None
 
     def require(self) -> None:
         """See that Csmith, its headers and a clang are here.
@@ -53,10 +43,6 @@ class CsmithPrograms(Dataset):
         _tools()
         find_compiler()
 
-    def uris(self) -> Iterator[str]:
-        """Yield the URIs by ascending seed."""
-        return (f"{self.name}/{seed}" for seed in range(SEEDS))
-
     def load(self, uri: str) -> Program:
         """Generate and compile the program ``csmith-v0/<seed>``.
 
@@ -65,13 +51,7 @@ class CsmithPrograms(Dataset):
             MissingTool: Csmith, its headers or clang are not installed.
             BadProgram: Csmith did not finish for this seed.
         """
-        name = self._name_in(uri)
-        # One name for each program: not 007 for 7.
-        if not re.fullmatch("0|[1-9][0-9]{0,9}", name) or int(name) >= SEEDS:
-            raise UnknownProgram(
-                f"expected {self.name}/<seed>, a plain number below 2**32, got {uri[:80]!r}."
-            )
-        text = _generate(int(name))
+        text = _generate(self._seed_of(uri))
         return Program(uri, compile_source(text, "c", cflags=[f"-I{_tools()[1]}"]), text)
 
     def expected(self, uri: str) -> Expected | None:
@@ -85,10 +65,6 @@ class CsmithPrograms(Dataset):
         """
         require_native()
         return _observe(uri)
-
-    def random(self, rng: np.random.Generator) -> Program:
-        """Return the program of a seed that ``rng`` picks."""
-        return self.load(f"{self.name}/{int(rng.integers(SEEDS))}")
 
 
 @functools.lru_cache(maxsize=64)

@@ -6,16 +6,12 @@ import functools
 import re
 import shutil
 import subprocess
-from collections.abc import Iterator
 
-import numpy as np
-
-from llmopt_bench.datasets.base import Dataset
-from llmopt_bench.errors import BadProgram, MissingTool, UnknownProgram
+from llmopt_bench.datasets.base import SeededDataset
+from llmopt_bench.errors import BadProgram, MissingTool
 from llmopt_bench.frontend import LLVM_MAJOR
 from llmopt_bench.program import Program
 
-SEEDS = 2**32
 SIZE = 100
 """Instructions that are asked for: the tool's default, which CompilerGym took."""
 TIME_LIMIT = 60.0
@@ -25,7 +21,7 @@ _HOW_TO_GET = f"Install it with `apt-get install llvm-{LLVM_MAJOR}`, from apt.ll
 _HEAD = re.compile(r"^(define .*\)) \{$", re.MULTILINE)
 
 
-class LlvmStressPrograms(Dataset):
+class LlvmStressPrograms(SeededDataset):
     """Functions that llvm-stress generates; the seed is the name.
 
     They are valid, hold vectors, floats and odd integers in one, and compute nothing: a good test
@@ -42,11 +38,6 @@ class LlvmStressPrograms(Dataset):
     description = f"Random IR by llvm-stress {LLVM_MAJOR}, one function for each seed below 2**32"
     licence = "Apache-2.0 WITH LLVM-exception"
 
-    @property
-    def size(self) -> int | None:
-        """None: more than anybody can go through."""
-        return None
-
     def require(self) -> None:
         """See that llvm-stress is here.
 
@@ -54,10 +45,6 @@ class LlvmStressPrograms(Dataset):
             MissingTool: It is not, or only another version.
         """
         _tool()
-
-    def uris(self) -> Iterator[str]:
-        """Yield the URIs by ascending seed."""
-        return (f"{self.name}/{seed}" for seed in range(SEEDS))
 
     def load(self, uri: str) -> Program:
         """Generate the program ``llvm-stress-v0/<seed>``.
@@ -67,17 +54,9 @@ class LlvmStressPrograms(Dataset):
             MissingTool: llvm-stress of the right version is not installed.
             BadProgram: It failed for this seed, or LLVM does not take what it wrote.
         """
-        name = self._name_in(uri)
-        # One name for each program: not 007 for 7.
-        if not re.fullmatch("0|[1-9][0-9]{0,9}", name) or int(name) >= SEEDS:
-            raise UnknownProgram(
-                f"expected {self.name}/<seed>, a plain number below 2**32, got {uri[:80]!r}."
-            )
-        return Program(uri, _assemble(_for_size(_generate(int(name)), name), name))
-
-    def random(self, rng: np.random.Generator) -> Program:
-        """Return the program of a seed that ``rng`` picks."""
-        return self.load(f"{self.name}/{int(rng.integers(SEEDS))}")
+        seed = self._seed_of(uri)
+        name = str(seed)
+        return Program(uri, _assemble(_for_size(_generate(seed), name), name))
 
 
 def _generate(seed: int) -> str:
