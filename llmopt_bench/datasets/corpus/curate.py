@@ -52,10 +52,10 @@ class Candidate:
     sha256: str
     near_hash: str
 
-    @property
-    def rank(self) -> str:
-        """A number for the order of choice that has nothing to do with what it is."""
-        return hashlib.sha256(self.uri.encode()).hexdigest()
+
+def rank(uri: str) -> bytes:
+    """Return the place of a program in the order of choice, which has nothing to do with it."""
+    return hashlib.sha256(uri.encode()).digest()
 
 
 def candidates(staging: Staging, packages: Iterable[Package]) -> Iterator[Candidate]:
@@ -83,7 +83,7 @@ def per_package(found: Iterable[Candidate]) -> dict[str, list[Candidate]]:
     for candidate in found:
         groups.setdefault(candidate.package, []).append(candidate)
     return {
-        name: sorted(group, key=lambda c: c.rank)[:MOST_OF_A_PACKAGE]
+        name: sorted(group, key=lambda c: rank(c.uri))[:MOST_OF_A_PACKAGE]
         for name, group in groups.items()
     }
 
@@ -113,7 +113,7 @@ def _bounded(train: list[Candidate], others: Iterable[Candidate]) -> list[Candid
     c = [candidate for candidate in train if candidate.language == "c"]
     others_c = sum(candidate.language == "c" for candidate in rest)
     allowed = (len(c) + others_c) // 2 - (len(rest) - others_c)
-    cxx = sorted((x for x in train if x.language == "c++"), key=lambda x: x.rank)
+    cxx = sorted((x for x in train if x.language == "c++"), key=lambda x: rank(x.uri))
     return c + cxx[: max(0, allowed)]
 
 
@@ -128,7 +128,7 @@ def choose_modules(staging: Staging, packages: Iterable[Package]) -> Iterator[En
             if fits and row["sha256"] not in seen:
                 seen.add(row["sha256"])
                 group.append((row["uri"], row["sha256"]))
-        groups.append(sorted(group, key=lambda pair: hashlib.sha256(pair[0].encode()).digest()))
+        groups.append(sorted(group, key=lambda pair: rank(pair[0])))
     turns = (item for items in zip_longest(*groups) for item in items if item is not None)
     for uri, sha256 in islice(turns, MODULES_WANTED):
         yield Entry(uri, sha256[:DIGITS], "test")
