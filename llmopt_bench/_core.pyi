@@ -1,5 +1,6 @@
 """The C++ core (csrc/): LLVM modules and the passes that run on them."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -25,10 +26,19 @@ class _AnyModule:
     def evaluate(self, pipeline: str, text_size: bool = False) -> int:
         """Return instructions, or bytes of machine code, of a copy on which a pipeline has run."""
 
+    def evaluate_list(self, pipelines: Sequence[str], text_size: bool = False) -> int:
+        """As ``evaluate`` of these pipelines one after the other; shares work with earlier calls.
+
+        Equal to ``evaluate`` but for rare lists; see ``Session.evaluate``.
+        """
+
     def reference(self, level: str, text_size: bool = False) -> int:
         """Return the same of a copy on which ``clang -O<level>`` has run; level as above."""
 
     def bitcode(self) -> bytes: ...
+    def object(self) -> bytes:
+        """Return the object file that the module compiles to, for x86-64."""
+
     def text(self) -> str: ...
     def normalized_text(self) -> str: ...
     def content_hash(self) -> str:

@@ -41,6 +41,7 @@ class ModuleState:
         self._program = program
         self._changed: Module | None = None
         self._pristine: Module | None = None
+        self._single: bool | None = None
 
     def pristine(self) -> Module:
         """Return the module of the unoptimised program, which stays as it is.
@@ -98,25 +99,36 @@ class ModuleState:
         """Return what a question about the unoptimised program gives."""
         return self._try(lambda: question(self.pristine()))
 
-    def evaluate(self, pipeline: str, text_size: bool, *, here: bool) -> int:
-        """Return what a pipeline makes of the program, or of the module as it is now.
+    def evaluate(self, pipelines: Sequence[str], text_size: bool, *, here: bool) -> int:
+        """Return what pipelines make of the program, or of the module as it is now.
 
         Args:
-            pipeline: The pipeline.
+            pipelines: The pipelines, to be run one after the other.
             text_size: Whether bytes of machine code are asked for, not instructions.
             here: Whether to go on from the module as it is now.
         """
-        if not (here and self.log):
-            return self.ask_pristine(lambda module: module.evaluate(pipeline, text_size))
+        here = here and bool(self.log)
+        if self._shares_work():
+            way = [*self.log, *pipelines] if here else pipelines
+            return self.ask_pristine(lambda module: module.evaluate_list(way, text_size))
+        text = ",".join(pipelines)
+        if not here:
+            return self.ask_pristine(lambda module: module.evaluate(text, text_size))
 
         def go_on(module: Module) -> int:
             if isinstance(module, _core.RemoteModule):
-                return module.evaluate_here(pipeline, text_size)
+                return module.evaluate_here(text, text_size)
             trial = self.clone()
-            trial.step(pipeline)
+            trial.step(text)
             return trial.ask(lambda changed: changed.evaluate("", text_size))
 
         return self.ask(go_on)
+
+    def _shares_work(self) -> bool:
+        """Whether lists may share what they have in common; see ``Session.evaluate``."""
+        if self._single is None:
+            self._single = self.ask_pristine(lambda module: len(module.functions())) <= 1
+        return self._single
 
     def reset(self) -> None:
         """Go back to the unoptimised program."""
@@ -127,6 +139,7 @@ class ModuleState:
         """Return the same state, whose module is made when it is needed."""
         twin = ModuleState(self.host, self._program, self.log)
         twin._pristine = self._pristine
+        twin._single = self._single
         return twin
 
     def _try(self, call: Callable[[], _T]) -> _T:

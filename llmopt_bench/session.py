@@ -169,6 +169,13 @@ class Session:
 
         The session itself stays as it is.
 
+        Of a program with one function the lists share what they have in common, with each other
+        and with earlier calls: a pass is run once from each state that the code gets into, which
+        is several times as fast. The results are those of runs from scratch (docs/search.md says
+        how often that was checked); an answer is settled by a run from scratch in any case.
+        Lists of larger programs are each run from scratch, since there analyses that LLVM
+        keeps from pass to pass make a difference in one list of a thousand.
+
         Args:
             pass_lists: Pass lists, texts of pass lists, or iterables of action names.
             metric: The session's own if None.
@@ -184,7 +191,7 @@ class Session:
         lists = [as_pass_list(given, self.action_set) for given in pass_lists]
         metric = self.metric if metric is None else metric
         text_size = check_metric(metric) == "text_size"
-        return [self._evaluate(passes.text, text_size, here, failure) for passes in lists]
+        return [self._evaluate(passes, text_size, here, failure) for passes in lists]
 
     def features(self, name: str = "autophase") -> NDArray[np.int64]:
         """Return a feature vector of the module as it is now; see ``feature_names``."""
@@ -241,9 +248,12 @@ class Session:
         state = f"after {count} pipelines" if count else "unoptimised"
         return f"<Session {self.program.uri} {state}>"
 
-    def _evaluate(self, pipeline: str, text_size: bool, here: bool, failure: int | None) -> int:
+    def _evaluate(
+        self, passes: PassList, text_size: bool, here: bool, failure: int | None
+    ) -> int:
+        pipelines = [passes.action_set.pipeline_of(name) for name in passes]
         try:
-            return self.state.evaluate(pipeline, text_size, here=here)
+            return self.state.evaluate(pipelines, text_size, here=here)
         except CompilerError:
             if failure is None:
                 raise

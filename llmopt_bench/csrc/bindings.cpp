@@ -89,6 +89,15 @@ template <typename M> nb::bytes bitcode(M &module) {
   return nb::bytes(data.data(), data.size());
 }
 
+template <typename M> nb::bytes object(M &module) {
+  std::string data;
+  {
+    nb::gil_scoped_release release;
+    data = module.object();
+  }
+  return nb::bytes(data.data(), data.size());
+}
+
 void checkSize(const Vector &out, size_t size) {
   if (out.shape(0) != size)
     throw nb::value_error(("expected an int64 array of shape (" + std::to_string(size) +
@@ -186,8 +195,10 @@ template <typename M> void defineMethods(nb::class_<M> &type) {
       .def("run_clang", &M::runClang, "level"_a, unlocked)
       .def("step", &step<M>, "pipeline"_a, "autophase"_a = nb::none())
       .def("evaluate", &M::evaluate, "pipeline"_a, "text_size"_a = false, unlocked)
+      .def("evaluate_list", &M::evaluateList, "pipelines"_a, "text_size"_a = false, unlocked)
       .def("reference", &M::reference, "level"_a, "text_size"_a = false, unlocked)
       .def("bitcode", &bitcode<M>)
+      .def("object", &object<M>)
       .def("text", &M::text, unlocked)
       .def("normalized_text", &M::normalizedText, unlocked)
       .def("content_hash", &M::contentHash, unlocked)

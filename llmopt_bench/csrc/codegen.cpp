@@ -11,7 +11,7 @@ using namespace llvm;
 
 namespace llmopt {
 
-uint64_t textSizeOf(const llvm::Module &module, TargetMachine &machine) {
+std::string objectOf(const llvm::Module &module, TargetMachine &machine) {
   // Code generation rewrites the IR (CodeGenPrepare and others), so it works on a copy.
   const std::unique_ptr<llvm::Module> copy = cloneExactly(module);
   SmallVector<char, 0> object;
@@ -22,9 +22,13 @@ uint64_t textSizeOf(const llvm::Module &module, TargetMachine &machine) {
     throw CoreError(ErrorKind::CompilerError, "LLVM cannot write an object file for " +
                                                   machine.getTargetTriple().str());
   passes.run(*copy);
+  return std::string(object.data(), object.size());
+}
 
+uint64_t textSizeOf(const llvm::Module &module, TargetMachine &machine) {
+  const std::string object = objectOf(module, machine);
   auto parsed = object::ObjectFile::createObjectFile(
-      MemoryBufferRef(StringRef(object.data(), object.size()), "object"));
+      MemoryBufferRef(object, "object"));
   if (!parsed)
     throw CoreError(ErrorKind::CompilerError, toString(parsed.takeError()));
   uint64_t size = 0;

@@ -135,6 +135,15 @@ TargetMachine *Compiler::codegenMachine() {
   return codegen.get();
 }
 
+TargetMachine &Compiler::requireCodegenMachine() {
+  if (TargetMachine *found = codegenMachine())
+    return *found;
+  throw CoreError(ErrorKind::CompilerError,
+                  "expected a module for x86-64, the target that is built in, got triple '" +
+                      triple.str() +
+                      "'. Compile the program for x86-64, or count instructions.");
+}
+
 std::unique_ptr<AnalysisManagers> Compiler::makeManagers(PassBuilder &from) {
   auto managers = std::make_unique<AnalysisManagers>();
   const TargetLibraryInfoImpl libraryInfo(triple);
@@ -184,6 +193,13 @@ std::string Compiler::takeDiagnostics() {
   std::string out;
   std::swap(out, diagnostics);
   return out;
+}
+
+void Compiler::throwDiagnostics(const std::string &during) {
+  const std::string errors = takeDiagnostics();
+  if (!errors.empty())
+    throw CoreError(ErrorKind::CompilerError,
+                    "LLVM reported while " + during + ": " + StringRef(errors).trim().str());
 }
 
 } // namespace llmopt

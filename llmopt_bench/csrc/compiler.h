@@ -67,9 +67,13 @@ public:
 
   // For object code: position-independent, as clang compiles for Debian. Null without a target.
   llvm::TargetMachine *codegenMachine();
+  // The same; throws CompilerError without a target.
+  llvm::TargetMachine &requireCodegenMachine();
 
   // Errors that LLVM reports by diagnostic rather than by return value; empties the list.
   std::string takeDiagnostics();
+  // Throws CompilerError if there are any.
+  void throwDiagnostics(const std::string &during);
 
   llvm::LLVMContext context;
   std::mutex mutex;

@@ -1,4 +1,5 @@
 #include "module.h"
+#include "state_tree.h"
 
 #include "llvm/AsmParser/Parser.h"
 #include "llvm/Bitcode/BitcodeReader.h"
@@ -61,13 +62,6 @@ std::unique_ptr<llvm::Module> readText(MemoryBufferRef buffer, LLVMContext &cont
                                        diagnostic.getLineContents().trim().take_front(200).str()));
 }
 
-void throwDiagnostics(Compiler &compiler, const std::string &during) {
-  const std::string errors = compiler.takeDiagnostics();
-  if (!errors.empty())
-    throw CoreError(ErrorKind::CompilerError,
-                    "LLVM reported while " + during + ": " + StringRef(errors).trim().str());
-}
-
 } // namespace
 
 Module::Module(std::shared_ptr<Compiler> compiler, std::unique_ptr<llvm::Module> ir)
@@ -79,6 +73,7 @@ Module::~Module() {
   Lock lock(keep->mutex);
   managers.reset();
   extractor.reset();
+  tree.reset();
   ir.reset();
 }
 
@@ -153,13 +148,14 @@ bool Module::runLocked(const std::string &pipeline) {
   const bool changed = !preserved.areAllPreserved();
   if (changed)
     forget();
-  throwDiagnostics(*compiler, "running '" + pipeline + "'");
+  compiler->throwDiagnostics("running '" + pipeline + "'");
   return changed;
 }
 
 void Module::forget() {
   known.reset();
   extractor.reset();
+  tree.reset();
 }
 
 bool Module::runClang(const std::string &level) {
@@ -167,7 +163,7 @@ bool Module::runClang(const std::string &level) {
   managers.reset();
   forget();
   const PreservedAnalyses preserved = compiler->runClang(*ir, level);
-  throwDiagnostics(*compiler, "running clang's -O" + level);
+  compiler->throwDiagnostics("running clang's -O" + level);
   return !preserved.areAllPreserved();
 }
 
@@ -175,6 +171,13 @@ uint64_t Module::evaluate(const std::string &pipeline, bool wantsTextSize) {
   const std::unique_ptr<Module> copy = clone();
   copy->run(pipeline);
   return wantsTextSize ? copy->textSize() : copy->instructionCount();
+}
+
+uint64_t Module::evaluateList(const std::vector<std::string> &pipelines, bool wantsTextSize) {
+  Lock lock(compiler->mutex);
+  if (!tree)
+    tree = std::make_unique<StateTree>(compiler, *ir);
+  return tree->evaluate(pipelines, wantsTextSize);
 }
 
 uint64_t Module::reference(const std::string &level, bool wantsTextSize) {
@@ -229,16 +232,17 @@ uint64_t Module::instructionCount() {
   return ir->getInstructionCount();
 }
 
+std::string Module::object() {
+  Lock lock(compiler->mutex);
+  std::string object = objectOf(*ir, compiler->requireCodegenMachine());
+  compiler->throwDiagnostics("generating code");
+  return object;
+}
+
 uint64_t Module::textSize() {
   Lock lock(compiler->mutex);
-  TargetMachine *machine = compiler->codegenMachine();
-  if (!machine)
-    throw CoreError(ErrorKind::CompilerError,
-                    "expected a module for x86-64, the target that is built in, got triple '" +
-                        ir->getTargetTriple().str() +
-                        "'. Compile the program for x86-64, or count instructions.");
-  const uint64_t size = textSizeOf(*ir, *machine);
-  throwDiagnostics(*compiler, "generating code");
+  const uint64_t size = textSizeOf(*ir, compiler->requireCodegenMachine());
+  compiler->throwDiagnostics("generating code");
   return size;
 }
 

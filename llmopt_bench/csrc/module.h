@@ -25,6 +25,7 @@ struct StepResult {
 };
 
 class FunctionExtractor;
+class StateTree;
 
 class Module {
 public:
@@ -52,6 +53,8 @@ public:
   // level, has run.
   uint64_t evaluate(const std::string &pipeline, bool textSize);
   uint64_t reference(const std::string &level, bool textSize);
+  // evaluate of pipelines one after the other, which shares what it can with earlier calls.
+  uint64_t evaluateList(const std::vector<std::string> &pipelines, bool textSize);
 
   std::string bitcode();
   std::string text();
@@ -64,8 +67,9 @@ public:
   void verify();
 
   uint64_t instructionCount();
-  // Bytes of code in the object file that this module compiles to.
+  // Bytes of code in the object file that this module compiles to, and the file.
   uint64_t textSize();
+  std::string object();
   std::vector<std::string> functions();
   // Names of definitions that other modules can see and count on, sorted.
   std::vector<std::string> externalDefinitions();
@@ -91,6 +95,7 @@ private:
   std::unique_ptr<AnalysisManagers> managers;
   std::optional<Autophase> known;
   std::unique_ptr<FunctionExtractor> extractor;
+  std::unique_ptr<StateTree> tree;
 };
 
 // Seconds for one CloneModule.
@@ -124,6 +129,7 @@ std::string normalize(const llvm::Module &module);
 std::string withoutComments(std::string_view ir);
 // codegen.cpp
 uint64_t textSizeOf(const llvm::Module &module, llvm::TargetMachine &machine);
+std::string objectOf(const llvm::Module &module, llvm::TargetMachine &machine);
 // features.cpp
 void computeAutophase(const llvm::Module &module, int64_t *out, bool native);
 void computeInstcount(const llvm::Module &module, int64_t *out, bool native);

@@ -85,6 +85,16 @@ uint64_t RemoteModule::evaluate(const std::string &pipeline, bool textSize) {
   return askMetric(Op::Evaluate, running(pipeline), pipeline, textSize);
 }
 
+uint64_t RemoteModule::evaluateList(const std::vector<std::string> &pipelines, bool textSize) {
+  std::string what;
+  for (const std::string &pipeline : pipelines)
+    what += (what.empty() ? "" : ",") + pipeline;
+  return ask<uint64_t>(Op::EvaluateList, running(what), [&](Writer &out) {
+    out.put(pipelines);
+    out.put(textSize);
+  });
+}
+
 uint64_t RemoteModule::evaluateHere(const std::string &pipeline, bool textSize) {
   return askMetric(Op::EvaluateHere, running(pipeline), pipeline, textSize);
 }
@@ -104,6 +114,8 @@ uint64_t RemoteModule::instructionCount() {
 }
 
 uint64_t RemoteModule::textSize() { return ask<uint64_t>(Op::TextSize, "generating code"); }
+
+std::string RemoteModule::object() { return askText(Op::Object, "generating code"); }
 
 std::vector<std::string> RemoteModule::functions() {
   std::vector<std::string> names;

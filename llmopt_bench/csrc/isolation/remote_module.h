@@ -20,6 +20,7 @@ public:
   bool runClang(const std::string &level);
   StepResult step(const std::string &pipeline, int64_t *autophase);
   uint64_t evaluate(const std::string &pipeline, bool textSize);
+  uint64_t evaluateList(const std::vector<std::string> &pipelines, bool textSize);
   // evaluate, from the module as it is now, which stays so.
   uint64_t evaluateHere(const std::string &pipeline, bool textSize);
   uint64_t reference(const std::string &level, bool textSize);
@@ -30,6 +31,7 @@ public:
   void verify();
   uint64_t instructionCount();
   uint64_t textSize();
+  std::string object();
   std::vector<std::string> functions();
   std::vector<std::string> externalDefinitions();
   void autophase(int64_t *out, bool native);

@@ -77,6 +77,10 @@ private:
       const std::string pipeline = in.text();
       return reply(module.evaluate(pipeline, in.get<bool>()));
     }
+    case Op::EvaluateList: {
+      const std::vector<std::string> pipelines = in.texts();
+      return reply(module.evaluateList(pipelines, in.get<bool>()));
+    }
     case Op::EvaluateHere: return evaluateHere(module, in);
     case Op::Reference: {
       const std::string level = in.text();
@@ -89,6 +93,7 @@ private:
     case Op::Verify: module.verify(); return reply();
     case Op::InstructionCount: return reply(module.instructionCount());
     case Op::TextSize: return reply(module.textSize());
+    case Op::Object: return reply(module.object());
     case Op::Functions: return reply(module.functions());
     case Op::ExternalDefinitions: return reply(module.externalDefinitions());
     case Op::Autophase:

@@ -1,0 +1,82 @@
+// The states that pass lists bring a program to, each computed once: see state_tree.cpp.
+#pragma once
+
+#include "kept_analyses.h"
+#include "state_key.h"
+
+#include <deque>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace llmopt {
+
+// What a tree has been asked for, and what it has done for that.
+struct TreeCounts {
+  uint64_t lists = 0, passes = 0; // asked for
+  uint64_t runs = 0;              // passes that were run
+  uint64_t states = 0;            // different ones found
+};
+
+// The caller holds the lock of the compiler.
+class StateTree {
+public:
+  StateTree(std::shared_ptr<Compiler> compiler, const llvm::Module &root);
+  ~StateTree();
+  StateTree(const StateTree &) = delete;
+
+  // The metric of the root after a list of pipelines. Throws UnknownPass and CompilerError.
+  uint64_t evaluate(const std::vector<std::string> &pipelines, bool textSize);
+
+  const TreeCounts &counts() const { return done; }
+
+private:
+  using Number = uint32_t;
+
+  struct State {
+    // How it was first reached: by a pipeline, from an earlier state.
+    Number parent = 0, pipeline = 0;
+    StateKey code;
+    // Of the pipeline after which instcombine or vector-combine left notes; 0 for none.
+    Number notes = 0;
+    uint64_t instructions = 0;
+    std::optional<uint64_t> textSize;
+    KeptAnalyses kept;
+    std::unique_ptr<llvm::Module> ir; // null when memory is short
+    bool used = false;                // as the start of a list, since memory was last short
+    llvm::DenseMap<Number, Number> next;
+    std::map<Number, std::string> failures;
+  };
+  // A module under way; the managers point into the IR, so they go first.
+  struct Working {
+    std::unique_ptr<llvm::Module> ir;
+    std::unique_ptr<AnalysisManagers> managers;
+  };
+  struct Hash {
+    size_t operator()(const StateKey &key) const { return key.first; }
+  };
+
+  void start(std::unique_ptr<llvm::Module> ir);
+  Number numberOf(const std::string &pipeline);
+  Number follow(const std::vector<std::string> &pipelines);
+  Number step(Number from, Number pipeline, Working &working);
+  void run(Number pipeline, Working &working);
+  Number enter(Number from, Number pipeline, Working &working);
+  Working copyOf(Number state);
+  void store(State &state, const llvm::Module &ir);
+  void saveMemory();
+
+  std::shared_ptr<Compiler> compiler;
+  StateKeyMaker codeOf;
+  std::deque<State> states;
+  std::unordered_map<StateKey, Number, Hash> byKey;
+  std::vector<std::string> pipelines;
+  std::unordered_map<std::string, Number> pipelineNumbers;
+  uint64_t storedInstructions = 0;
+  TreeCounts done;
+};
+
+} // namespace llmopt
