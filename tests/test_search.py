@@ -2,51 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pytest
+from searching import Recorder
 
-from llmopt_bench import Meter, PassList, PassOrderEnv, load_agent
-
-PROGRAM = "bundled-functions-v1/aes128_modes/from_hex"
-
-
-class Recorder(PassOrderEnv):
-    """Remembers what was evaluated, and to what."""
-
-    def __init__(self, program: str, budget: int | None) -> None:
-        super().__init__(program, meter=Meter(budget))
-        self.seen: list[tuple[PassList, int]] = []
-        self.reset(seed=1)
-
-    def evaluate(  # type: ignore[override]
-        self, pass_lists: Sequence[PassList], *, here: bool = False, failure: int | None = None
-    ) -> list[int]:
-        values = super().evaluate(pass_lists, here=here, failure=failure)
-        whole = [self.pass_list + given if here else given for given in pass_lists]
-        self.seen += zip(whole, values, strict=True)
-        return values
-
-    @property
-    def lists(self) -> list[PassList]:
-        return [given for given, _ in self.seen]
+from llmopt_bench import PassList, load_agent
 
 
-@pytest.fixture
-def program() -> str:
-    return PROGRAM
-
-
-def test_random_spends_the_budget_and_answers_with_the_best(program: str) -> None:
-    env = Recorder(program, 60)
+def test_random_spends_the_budget_and_answers_with_the_best() -> None:
+    env = Recorder(60)
     answer = load_agent("random").run(env)
     assert env.meter.compilations == 60
     value, length = min((value, len(given)) for given, value in env.seen)
     assert (env.session.evaluate([answer])[0], len(answer)) == (value, length)
 
 
-def test_random_tries_oz_first_and_then_every_second_list_after_it(program: str) -> None:
-    env = Recorder(program, 101)
+def test_random_tries_oz_first_and_then_every_second_list_after_it() -> None:
+    env = Recorder(101)
     load_agent("random", max_passes=5).run(env)
     assert env.lists[0].names == ("Oz",)
     assert {given[0] for given in env.lists[1::2]} == {"Oz"}
@@ -54,8 +25,8 @@ def test_random_tries_oz_first_and_then_every_second_list_after_it(program: str)
     assert {len(given) for given in env.lists[2::2]} == set(range(1, 6))
 
 
-def test_random_without_oz_draws_uniformly(program: str) -> None:
-    env = Recorder(program, 200)
+def test_random_without_oz_draws_uniformly() -> None:
+    env = Recorder(200)
     load_agent("random", after_oz=False).run(env)
     drawn = [name for given in env.lists for name in given]
     assert set(drawn) == set(env.action_names)
@@ -63,21 +34,21 @@ def test_random_without_oz_draws_uniformly(program: str) -> None:
     assert share < 3 / len(env.action_names)
 
 
-def test_random_patience_ends_the_search(program: str) -> None:
-    env = Recorder(program, None)
+def test_random_patience_ends_the_search() -> None:
+    env = Recorder(None)
     load_agent("random", patience=10).run(env)
     values = [value for _, value in env.seen]
     # The last better list, and then ten that were not.
     assert values[-11] == min(values) < min([env.initial, *values[:-11]])
 
 
-def test_random_without_an_end_is_refused(program: str) -> None:
+def test_random_without_an_end_is_refused() -> None:
     with pytest.raises(ValueError, match="needs a budget or a patience"):
-        load_agent("random").run(Recorder(program, None))
+        load_agent("random").run(Recorder(None))
 
 
-def test_greedy_tries_every_action_after_and_before(program: str) -> None:
-    env = Recorder(program, None)
+def test_greedy_tries_every_action_after_and_before() -> None:
+    env = Recorder(None)
     answer = load_agent("greedy").run(env)
     count = len(env.action_names)
     assert [given.names for given in env.lists[:count]] == [("Oz", n) for n in env.action_names]
@@ -86,8 +57,8 @@ def test_greedy_tries_every_action_after_and_before(program: str) -> None:
     assert [given.names for given in last[count:]] == [(n, *answer) for n in env.action_names]
 
 
-def test_greedy_answer_is_the_best_it_saw(program: str) -> None:
-    env = Recorder(program, 600)
+def test_greedy_answer_is_the_best_it_saw() -> None:
+    env = Recorder(600)
     answer = load_agent("greedy").run(env)
     best = min(env.initial, *(value for _, value in env.seen))
     assert env.session.evaluate([answer]) == [best]
@@ -96,20 +67,20 @@ def test_greedy_answer_is_the_best_it_saw(program: str) -> None:
 
 
 def test_greedy_answers_with_nothing_where_nothing_helps() -> None:
-    env = Recorder("bundled-functions-v1/crc_family/main", 0)
+    env = Recorder(0, "bundled-functions-v1/crc_family/main")
     assert load_agent("greedy").run(env) == PassList([])
     assert env.meter.compilations == 0
 
 
-def test_greedy_follows_its_list_with_the_environment(program: str) -> None:
-    env = Recorder(program, None)
+def test_greedy_follows_its_list_with_the_environment() -> None:
+    env = Recorder(None)
     answer = load_agent("greedy").run(env)
     assert env.pass_list == answer
     assert env.value == env.session.evaluate([answer])[0]
 
 
-def test_greedy_cuts_a_round_and_keeps_the_compilation_to_go_there(program: str) -> None:
-    env = Recorder(program, 10)
+def test_greedy_cuts_a_round_and_keeps_the_compilation_to_go_there() -> None:
+    env = Recorder(10)
     answer = load_agent("greedy").run(env)
     tried = len(env.seen)
     assert tried == 8
