@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import overload
 
 from llmopt_bench.action_set import ActionSet, make_action_set
+from llmopt_bench.anytime import Curve
 from llmopt_bench.budget import Meter
 from llmopt_bench.episode import EpisodeEnv
 from llmopt_bench.isolation import DEFAULT, Isolation
@@ -18,6 +19,7 @@ from llmopt_bench.session import Session, check_metric
 from llmopt_bench.session_cache import SessionCache
 
 DEFAULT_PROGRAM = "bundled-v1/crc_family"
+_FAILED = -1  # no metric is negative
 
 
 class PassOrderEnv(EpisodeEnv):
@@ -154,7 +156,12 @@ class PassOrderEnv(EpisodeEnv):
             return self.evaluate([pass_lists], here=here, failure=failure)[0]
         lists = [as_pass_list(one, self.action_set) for one in pass_lists]
         self.meter.spend(len(lists), sum(len(one) for one in lists))
-        return session.evaluate(lists, here=here, failure=failure)
+        first = self.meter.compilations - len(lists) + 1
+        values = session.evaluate(lists, here=here, failure=None if failure is None else _FAILED)
+        for place, (value, passes) in enumerate(zip(values, lists, strict=True), start=first):
+            if _FAILED < value < self._curve.best:
+                self._curve.note(place, value, self.pass_list + passes if here else passes)
+        return [value if failure is None or value != _FAILED else failure for value in values]
 
     def fork(self) -> PassOrderEnv:
         """Return an environment in the same state that goes on by itself, on the same meter."""
@@ -201,9 +208,24 @@ class PassOrderEnv(EpisodeEnv):
         return self.action_set.names
 
     @property
+    def curve(self) -> Curve:
+        """The best value shown so far, against compilations; shared with forks, as the meter is.
+
+        Steps and ``evaluate`` note themselves. Where the metric is ``text_size``, a step counts
+        when ``value`` is asked for, since steps measure no machine code. A new account has a new
+        curve, and so has another program.
+        """
+        self._require_program()
+        return self._curve
+
+    @property
     def value(self) -> int:
         """The metric of the module as it is now."""
-        return self._count if self.metric == "instruction_count" else self.session.measure()
+        if self.metric == "instruction_count":
+            return self._count
+        size = self.session.measure()
+        self._curve.note(self.meter.compilations, size, self.pass_list)
+        return size
 
     @property
     def initial(self) -> int:

@@ -12,6 +12,7 @@ import numpy as np
 from gymnasium import spaces
 
 from llmopt_bench.action_set import ActionSet
+from llmopt_bench.anytime import Curve
 from llmopt_bench.budget import Meter
 from llmopt_bench.errors import CompilerError, LlmoptError, shown
 from llmopt_bench.isolation import Isolation
@@ -71,6 +72,7 @@ class EpisodeEnv(gym.Env[Any, Any]):
         self.action_space: spaces.Space[Any] = spaces.Discrete(self._stop + 1)
         self.observation_space = observation.space
         self._session: Session | None = None
+        self._curve_of: str | None = None
         self._running = False
 
     def reset(
@@ -95,6 +97,9 @@ class EpisodeEnv(gym.Env[Any, Any]):
         self._session = self._sessions.open(chosen)
         if self._own_account:
             self.meter = Meter(self._budget)
+        if self._own_account or self._curve_of != self._session.program.sha256:
+            self._curve = Curve(self._session.initial())
+            self._curve_of = self._session.program.sha256
         self._actions: list[int] = []
         self._text = ""
         self._uri = self._session.program.uri
@@ -156,6 +161,8 @@ class EpisodeEnv(gym.Env[Any, Any]):
         if not isinstance(result, tuple):
             return self._finish_without_run(result)
         changed, self._count = result
+        if changed and self._count < self._curve.best and self.metric == "instruction_count":
+            self._curve.note(self.meter.compilations, self._count, self.pass_list)
         truncated = self._left == 0 or len(self._actions) == self.max_passes
         if truncated:
             self._running = False

@@ -16,9 +16,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
-from llmopt_bench.errors import BadRecord, shorten, shown, unknown
+from llmopt_bench.errors import BadRecord, shorten, shown
 from llmopt_bench.plain_file import append_whole, open_plain, open_to_append, reason_of
-from llmopt_bench.record_fields import CHECKS, SCHEMA, check_outcome, read_object
+from llmopt_bench.record_fields import ADDED, SCHEMA, check_values, read_object
 
 SUFFIXES = (".jsonl", ".jsonl.gz")
 MAX_LINE_BYTES = 1 << 24
@@ -81,6 +81,8 @@ class Record:
     """Compilations that the agent spent to choose its answer."""
     passes_applied: int
     """Passes that these compilations applied."""
+    curve: tuple[tuple[int, int], ...] = ()
+    """The anytime curve, see ``PassOrderEnv.curve``; empty if it is not known."""
     wall_seconds: float
     llvm_version: str
     package_version: str
@@ -92,19 +94,13 @@ class Record:
     """Facts of the build and machine that could change a result."""
 
     def __post_init__(self) -> None:
-        """Normalise ``trained_on`` to a tuple and check every value."""
+        """Normalise lists to tuples and check every value."""
         if isinstance(self.trained_on, list):
             object.__setattr__(self, "trained_on", tuple(self.trained_on))
-        for name, (expected, holds) in CHECKS.items():
-            value = getattr(self, name)
-            if not holds(value):
-                raise BadRecord(f"{name}: expected {expected}, got {shown(value)}. Correct it.")
-        check_outcome(self.status, self.new, self.module_sha256, self.error)
-        if self.additional_compilations > self.budget:
-            raise BadRecord(
-                f"additional_compilations: expected at most the budget of {shown(self.budget)}, "
-                f"got {shown(self.additional_compilations)}. Run again within the budget."
-            )
+        if isinstance(self.curve, list):
+            points = (tuple(p) if isinstance(p, list) else p for p in self.curve)
+            object.__setattr__(self, "curve", tuple(points))
+        check_values({f.name: getattr(self, f.name) for f in fields(self)})
 
     @property
     def key(self) -> RecordKey:
@@ -112,8 +108,9 @@ class Record:
         return RecordKey(*(getattr(self, name) for name in RecordKey._fields))
 
     def to_json(self) -> str:
-        """Return the record as one line of JSON, without the line's end."""
-        content = {f.name: getattr(self, f.name) for f in fields(self)}
+        """Return the record as one line of JSON of its schema, without the line's end."""
+        names = (f.name for f in fields(self) if ADDED.get(f.name, 1) <= self.schema)
+        content = {name: getattr(self, name) for name in names}
         return json.dumps(content, separators=(",", ":"), allow_nan=False)
 
     @classmethod
@@ -123,15 +120,7 @@ class Record:
         Raises:
             BadRecord: It is not JSON, a key is missing, unknown or repeated, or a value is wrong.
         """
-        content = read_object(line)
-        known = {f.name: f for f in fields(cls)}
-        for name in content:
-            if name not in known:
-                raise BadRecord(unknown("key", shorten(name), known))
-        missing = [name for name in known if name not in content]
-        if missing:
-            raise BadRecord(f"{', '.join(missing)}: missing. A record has all of its keys.")
-        return cls(**content)
+        return cls(**read_object(line, [f.name for f in fields(cls)]))
 
 
 def read_records(path: str | Path, *, tolerate_tail: bool = False) -> Iterator[Record]:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
+from itertools import pairwise
 from typing import Any
 
-from llmopt_bench.errors import BadRecord, shorten, shown
+from llmopt_bench.anytime import MAX_POINTS
+from llmopt_bench.errors import BadRecord, shorten, shown, unknown
 from llmopt_bench.task import METRICS
 
-SCHEMA = 1
+SCHEMA = 2
+ADDED = {"curve": 2}
+"""For each field that not every schema has, the first that has it. Older records stay readable."""
 STATUSES = ("ok", "failed")
 MAX_SIZE = 2**40
 """The largest count of instructions or bytes. The sum of millions of these is exact in 64 bits."""
@@ -19,12 +23,31 @@ MAX_AMOUNT = 2.0**63
 """The largest number of seconds, tokens and the like: sums of these stay finite."""
 
 
-def read_object(line: str) -> dict[str, Any]:
-    """Return the JSON object that a line holds.
+def read_object(line: str, names: Sequence[str]) -> dict[str, Any]:
+    """Return the JSON object of a line that has the keys of its schema, and no others.
+
+    Args:
+        line: The line.
+        names: The keys of today's schema.
 
     Raises:
-        BadRecord: It is not JSON, not an object, or an object in it has a key twice.
+        BadRecord: It is not JSON, not an object, an object in it has a key twice, or a key is
+            missing or unknown.
     """
+    content = _object(line)
+    schema = content.get("schema")
+    old = _is_schema(schema) and schema < SCHEMA  # type: ignore[operator]
+    known = [name for name in names if not old or ADDED.get(name, 1) <= schema]  # type: ignore[operator]
+    for name in content:
+        if name not in known:
+            raise BadRecord(unknown("key", shorten(name), known))
+    missing = [name for name in known if name not in content]
+    if missing:
+        raise BadRecord(f"{', '.join(missing)}: missing. A record has all of its keys.")
+    return content
+
+
+def _object(line: str) -> dict[str, Any]:
     try:
         content = json.loads(line, object_pairs_hook=_without_repeats)
     except BadRecord:
@@ -45,12 +68,37 @@ def _without_repeats(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return content
 
 
-def check_outcome(status: str, new: int | None, module: str | None, error: str | None) -> None:
-    """Check that the result of a run is there if, and only if, the run succeeded.
+def check_values(values: Mapping[str, Any]) -> None:
+    """Check all fields of a record.
 
     Raises:
-        BadRecord: These values contradict each other.
+        BadRecord: A value has the wrong type or range, or values contradict each other.
     """
+    for name, (expected, holds) in _CHECKS.items():
+        if not holds(values[name]):
+            raise BadRecord(f"{name}: expected {expected}, got {shown(values[name])}. Correct it.")
+    _check_outcome(values["status"], values["new"], values["module_sha256"], values["error"])
+    spent, budget = values["additional_compilations"], values["budget"]
+    if spent > budget:
+        raise BadRecord(
+            f"additional_compilations: expected at most the budget of {shown(budget)}, "
+            f"got {shown(spent)}. Run again within the budget."
+        )
+    if values["curve"]:
+        _check_curve(values["curve"], values["schema"], values["initial"], spent)
+
+
+def _check_curve(points: Sequence[tuple[int, int]], schema: int, initial: int, spent: int) -> None:
+    if schema < ADDED["curve"]:
+        raise BadRecord(f"curve: expected none in schema {schema}, got one. Use schema {SCHEMA}.")
+    if points[0] != (0, initial) or points[-1][0] > spent:
+        raise BadRecord(
+            f"curve: expected it to go from [0, {shown(initial)}], the initial value, to at most "
+            f"{shown(spent)} compilations, got {shown(points)}. Correct it."
+        )
+
+
+def _check_outcome(status: str, new: int | None, module: str | None, error: str | None) -> None:
     got = f"got new={new!r}, module_sha256={module!r}, error={shown(error)}."
     if status == "ok" and (new is None or module is None or error is not None):
         raise BadRecord(f"status: 'ok' needs new and module_sha256, and no error, {got}")
@@ -102,6 +150,18 @@ def _optional(holds: Callable[[object], bool]) -> Callable[[object], bool]:
     return lambda value: value is None or holds(value)
 
 
+def _is_schema(value: object) -> bool:
+    return _is_count(value) and 1 <= value <= SCHEMA  # type: ignore[operator]
+
+
+def _is_curve(value: object) -> bool:
+    if not isinstance(value, tuple) or len(value) > MAX_POINTS:
+        return False
+    if not all(isinstance(p, tuple) and len(p) == 2 and all(map(_is_size, p)) for p in value):
+        return False
+    return all(a[0] < b[0] and a[1] > b[1] for a, b in pairwise(value))
+
+
 def _is_text(value: object) -> bool:
     return isinstance(value, str)
 
@@ -111,8 +171,8 @@ _SIZE = (f"an integer from 0 to {MAX_SIZE}", _is_size)
 _NAME = ("a string that is not empty", _is_name)
 _SHA256 = ("64 lower-case hexadecimal digits", _is_sha256)
 
-CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
-    "schema": (f"{SCHEMA}", lambda value: value == SCHEMA and _is_count(value)),
+_CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
+    "schema": (f"an integer from 1 to {SCHEMA}", _is_schema),
     "task": _NAME,
     "task_sha256": _SHA256,
     "program": _NAME,
@@ -135,6 +195,10 @@ CHECKS: dict[str, tuple[str, Callable[[object], bool]]] = {
     "module_sha256": (f"{_SHA256[0]}, or null", _optional(_is_sha256)),
     "additional_compilations": _COUNT,
     "passes_applied": _COUNT,
+    "curve": (
+        f"at most {MAX_POINTS} pairs of integers, the first rising and the second falling",
+        _is_curve,
+    ),
     "wall_seconds": ("a number of 0 or more, below 2**63", is_amount),
     "llvm_version": _NAME,
     "package_version": _NAME,

@@ -30,8 +30,12 @@ sys.path.insert(0, str(Path(__file__).parent / "fuzz"))
 from bad_input import anything, damaged, try_many, value_or_refusal
 
 FAST, MANY = 80, 2500
-GOLDEN = Path(__file__).parent / "golden" / "records_v1.jsonl"
-LINES = GOLDEN.read_text("utf-8").splitlines()
+GOLDEN = Path(__file__).parent / "golden"
+LINES = [
+    line
+    for name in ("records_v2.jsonl", "records_v1.jsonl")
+    for line in (GOLDEN / name).read_text("utf-8").splitlines()
+]
 GOOD = Record.from_json(LINES[0])
 VALUES = st.recursive(
     st.none()
@@ -257,7 +261,13 @@ def test_full_disk_leaves_whole_records(tmp_path: Path) -> None:
 def test_the_largest_values_are_scored_exactly() -> None:
     records = [
         replace(
-            GOOD, program=f"p{n}", initial=MAX_SIZE, oz=MAX_SIZE, new=1, wall_seconds=MAX_AMOUNT
+            GOOD,
+            program=f"p{n}",
+            initial=MAX_SIZE,
+            oz=MAX_SIZE,
+            new=1,
+            wall_seconds=MAX_AMOUNT,
+            curve=((0, MAX_SIZE), (1, 1)),
         )
         for n in range(1000)
     ]

@@ -16,7 +16,7 @@ from llmopt_bench.errors import BadRecord
 from llmopt_bench.record import Record, RecordKey, RecordWriter, read_records
 from llmopt_bench.record_fields import MAX_AMOUNT, MAX_SIZE, SCHEMA
 
-GOLDEN = Path(__file__).parent / "golden" / "records_v1.jsonl"
+GOLDEN = Path(__file__).parent / "golden"
 
 
 def make(**changes: Any) -> Record:
@@ -43,6 +43,7 @@ def make(**changes: Any) -> Record:
         "module_sha256": "4" * 64,
         "additional_compilations": 12,
         "passes_applied": 30,
+        "curve": [[0, 100], [1, 50], [12, 45]],
         "wall_seconds": 1.5,
         "llvm_version": "22.1.0",
         "package_version": "0.1.0",
@@ -91,7 +92,18 @@ class TestRecord:
     @pytest.mark.parametrize(
         ("change", "message"),
         [
-            ({"schema": 2}, "schema: expected 1"),
+            ({"schema": 3}, "schema: expected an integer from 1 to 2"),
+            ({"schema": 1}, "curve: expected none in schema 1"),
+            ({"curve": None}, "curve: expected at most 4096 pairs"),
+            ({"curve": [[0, 100], [1]]}, "curve: expected at most"),
+            ({"curve": [[0, 100], [1, 2.5]]}, "curve: expected at most"),
+            ({"curve": [[0, 100], [1, -1]]}, "curve: expected at most"),
+            ({"curve": [[0, 100], [1, 50], [1, 40]]}, "curve: expected at most"),
+            ({"curve": [[0, 100], [1, 50], [2, 50]]}, "curve: expected at most"),
+            ({"curve": [[i, 5000 - i] for i in range(4097)]}, "curve: expected at most"),
+            ({"curve": [[0, 99]]}, r"curve: expected it to go from \[0, 100\]"),
+            ({"curve": [[1, 100]]}, r"curve: expected it to go from \[0, 100\]"),
+            ({"curve": [[0, 100], [13, 45]]}, "to at most 12 compilations"),
             ({"schema": True}, "schema"),
             ({"task": ""}, "task: expected a string that is not empty"),
             ({"task_sha256": "1" * 63}, "task_sha256: expected 64"),
@@ -141,7 +153,12 @@ class TestRecord:
 
     def test_budget_may_be_spent_to_the_last(self) -> None:
         assert make(additional_compilations=1000).additional_compilations == 1000
-        assert make(budget=0, additional_compilations=0).budget == 0
+        assert make(budget=0, additional_compilations=0, curve=[[0, 100]]).budget == 0
+
+    def test_a_key_of_a_later_schema_is_refused_in_an_earlier_one(self) -> None:
+        content = json.loads(make().to_json()) | {"schema": 1}
+        with pytest.raises(BadRecord, match="unknown key 'curve'"):
+            Record.from_json(json.dumps(content))
 
     @pytest.mark.parametrize("key", [*json.loads(make().to_json())])
     def test_every_key_is_needed(self, key: str) -> None:
@@ -176,16 +193,21 @@ class TestReading:
         path.write_bytes(gzip.compress(data) if path.suffix == ".gz" else data)
         return path
 
-    def test_golden_records_of_schema_1_stay_readable(self) -> None:
+    @pytest.mark.parametrize(
+        ("schema", "curve"), [(1, ()), (2, ((0, 412), (1, 187), (3, 181)))], ids=["v1", "v2"]
+    )
+    def test_golden_records_stay_readable(self, schema: int, curve: object) -> None:
         # These lines are never rewritten: whoever changes the record adds a reader for them.
-        assert SCHEMA == 1
-        done, failed = read_records(GOLDEN)
+        assert SCHEMA == 2
+        golden = GOLDEN / f"records_v{schema}.jsonl"
+        done, failed = read_records(golden)
+        assert (done.schema, done.curve, failed.curve) == (schema, curve, ())
         assert (done.initial, done.oz, done.new) == (412, 187, 181)
         assert done.pass_list == "function(sroa<modify-cfg>),cgscc(inline),default<Oz>"
         assert done.usage == {"tokens_in": 1312, "tokens_out": 41, "cost": 0.0021}
         assert done.trained_on == ("csmith-v0",)
         assert (failed.status, failed.new, failed.error) == ("failed", None, "no answer in time")
-        lines = GOLDEN.read_text("utf-8").splitlines()
+        lines = golden.read_text("utf-8").splitlines()
         assert [done.to_json(), failed.to_json()] == lines
 
     @pytest.mark.parametrize("name", ["a.jsonl", "a.jsonl.gz"])

@@ -1,0 +1,109 @@
+"""The ranked score of agents against compilations: their anytime curves, on all programs at once.
+
+The formula is that of ``score``; here is only which value of a run counts when.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from operator import attrgetter
+from typing import Any
+
+import numpy as np
+
+from llmopt_bench.record import Record
+from llmopt_bench.score import check_comparable, overall_improvement
+
+_agent_of = attrgetter("agent", "agent_version")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AgentCurve:
+    """What one version of one agent has reached after some numbers of compilations."""
+
+    agent: str
+    agent_version: str
+    runs: int
+    """Runs with a result; the others are in no sum."""
+    failures: int
+    compilations: tuple[int, ...]
+    """For each run on its own: every program may take that many."""
+    overall_improvement: tuple[float | None, ...]
+    """One fraction for each; None where a run with a result does not say what it had by then."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the curve as an object for ``json.dumps``."""
+        return {name: getattr(self, name) for name in self.__slots__}
+
+
+def anytime(
+    records: Iterable[Record], compilations: Sequence[int] | None = None
+) -> list[AgentCurve]:
+    """Return the overall improvement of each agent after some numbers of compilations, by name.
+
+    After c compilations a run counts with the best value that the environment had shown by then,
+    which is that of the unoptimised program before the first. From its last compilation on it
+    counts with its answer, as in ``score``; so an agent that takes none is a level line. Nothing
+    else is free: who has not tried -Oz does not have it.
+
+    Args:
+        records: Records of one task.
+        compilations: Where to look; 0, 1, 2, 5, 10, ... up to the largest budget if None.
+
+    Raises:
+        BadRecord: The records cannot stand in one table; see ``rows_of``.
+    """
+    ordered = sorted(records, key=_agent_of)
+    check_comparable(ordered)
+    if compilations is None:
+        compilations = tuple(ticks(max((record.budget for record in ordered), default=0)))
+    return [_curve(list(group), tuple(compilations)) for _, group in groupby(ordered, _agent_of)]
+
+
+def ticks(budget: int) -> Iterator[int]:
+    """Yield 0, 1, 2, 5, 10, 20, 50, ... below a budget, and then the budget."""
+    yield 0
+    decade, step = 1, 0
+    while (tick := decade * (1, 2, 5)[step]) < budget:
+        yield tick
+        step = (step + 1) % 3
+        decade *= 1 if step else 10
+    if budget:
+        yield budget
+
+
+def fine_ticks(budget: int) -> tuple[int, ...]:
+    """Return 0 and about 200 numbers of compilations up to a budget, for a smooth line."""
+    if not budget:
+        return (0,)
+    return (0, *map(int, np.unique(np.geomspace(1, budget, 200).round().astype(np.int64))))
+
+
+def _curve(records: Sequence[Record], compilations: tuple[int, ...]) -> AgentCurve:
+    done = [record for record in records if record.new is not None]
+    return AgentCurve(
+        agent=records[0].agent,
+        agent_version=records[0].agent_version,
+        runs=len(done),
+        failures=len(records) - len(done),
+        compilations=compilations,
+        overall_improvement=tuple(_improvement(done, spent) for spent in compilations),
+    )
+
+
+def _improvement(records: Sequence[Record], spent: int) -> float | None:
+    known = [value for record in records if (value := _value(record, spent)) is not None]
+    if not known or len(known) < len(records):
+        return None
+    return overall_improvement([record.oz for record in records], known)
+
+
+def _value(record: Record, spent: int) -> int | None:
+    """Return what a run had after ``spent`` compilations; None if its record does not say."""
+    if spent >= record.additional_compilations:
+        return record.new
+    place = bisect_right(record.curve, spent, key=lambda point: point[0])
+    return record.curve[place - 1][1] if place else None
