@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -17,9 +19,17 @@ from llmopt_bench.cli_console import Json, print_json, print_table, progress_bar
 if TYPE_CHECKING:
     from llmopt_bench.agent import LoadedAgent
     from llmopt_bench.record import Record
+    from llmopt_bench.runner_phases import Executor as RunExecutor
     from llmopt_bench.score import Row
 
 Paths = Annotated[list[Path], typer.Argument(help="Files of records, or folders of them.")]
+
+
+class Executor(StrEnum):
+    """What ``--executor`` takes."""
+
+    PROCESSES = "processes"
+    RAY = "ray"
 
 
 def register(app: typer.Typer) -> None:
@@ -53,6 +63,12 @@ def run(
         Path | None, typer.Option(help="Folder for the results; runs/TASK-TIME by default.")
     ] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the run in --out.")] = False,
+    executor: Annotated[
+        Executor, typer.Option(help="What does the work: processes here, or Ray.")
+    ] = Executor.PROCESSES,
+    address: Annotated[
+        str | None, typer.Option(help="Of the Ray cluster; Ray is started here by default.")
+    ] = None,
     deadline: limits.Deadline = limits.DEADLINE,
     memory_limit: limits.MemoryLimit = limits.MEMORY_MIB,
     in_process: limits.InProcess = False,
@@ -67,8 +83,10 @@ def run(
 
     if resume and out is None:
         raise typer.BadParameter("--resume needs --out, the folder to go on with.")
+    if address is not None and executor is not Executor.RAY:
+        raise typer.BadParameter("--address needs --executor ray.")
     loaded = load_agents(agents, settings or [])
-    with progress_bar() as advance:
+    with started(executor, address, jobs) as execute, progress_bar() as advance:
         result = run_task(
             task,
             loaded,
@@ -80,6 +98,7 @@ def run(
             resume=resume,
             isolation=limits.isolation_of(deadline, memory_limit, in_process),
             command=shlex.join(["llmopt-bench", *sys.argv[1:]]),
+            executor=execute,
             progress=lambda done, total, record: advance(
                 done, total, record.program if record else ""
             ),
@@ -100,7 +119,7 @@ def score(paths: Paths, as_json: Json = False) -> None:
     """Print the table of one task from records alone; needs no compiler."""
     from llmopt_bench.score import score_table
 
-    records = _read(paths)
+    records = read_all(paths)
     show_rows(records[0].task, score_table(records), as_json)
 
 
@@ -125,7 +144,7 @@ def verify(
     from llmopt_bench.verify import verify_records
 
     # One program after the other, so that its -Oz is computed once.
-    records = sorted(_read(paths), key=lambda record: record.program)
+    records = sorted(read_all(paths), key=lambda record: record.program)
     done = 0
     with progress_bar() as advance:
 
@@ -163,6 +182,20 @@ def show_rows(task: str, rows: Sequence[Row], as_json: bool) -> None:
         print_table(rows_table(rows, task))
 
 
+@contextmanager
+def started(
+    executor: Executor, address: str | None, jobs: int | None
+) -> Iterator[RunExecutor | None]:
+    """Yield what ``run`` is to work with; None for its processes on this machine."""
+    if executor is Executor.PROCESSES:
+        yield None
+        return
+    from llmopt_bench.executor_ray import RayExecutor
+
+    with RayExecutor(address, jobs) as ray:
+        yield ray
+
+
 def load_agents(names: str, settings: Sequence[str]) -> list[LoadedAgent]:
     """Return the agents of ``a,b`` with settings such as ``a.limit=3``.
 
@@ -198,7 +231,12 @@ def _value(text: str) -> Any:
         return text
 
 
-def _read(paths: Sequence[Path]) -> list[Record]:
+def read_all(paths: Sequence[Path]) -> list[Record]:
+    """Return the records of files and folders, at least one.
+
+    Raises:
+        BadRecord: There is none, or one cannot be read.
+    """
     from llmopt_bench.errors import BadRecord
     from llmopt_bench.record import read_records
 
