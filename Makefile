@@ -43,7 +43,8 @@ format: setup ## Rewrite the Python files in the project's style
 	@$(BIN)/ruff check --fix --exit-zero --quiet .
 	@$(BIN)/ruff format .
 
-nightly: setup ## Run the tests that take minutes
+nightly: ## Run the tests that take minutes
+	@$(MAKE) --no-print-directory EXTRAS=$(EXTRAS)$(comma)distributed setup
 	@$(BIN)/python -m pytest -m nightly $(PYTEST_FLAGS)
 
 # The default options of pytest leave the benchmarks out, so here they are spelled again.

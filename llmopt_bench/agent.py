@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import importlib
-import inspect
-import math
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
+from llmopt_bench.agent_settings import Scalar, bound_settings, field_values
 from llmopt_bench.errors import BadAgent, UnknownName, UnknownPass, shorten, shown, unknown
 from llmopt_bench.passes import PassList, as_pass_list
 from llmopt_bench.record_fields import is_amount
@@ -21,12 +20,12 @@ if TYPE_CHECKING:
 GROUP = "llmopt_bench.agents"
 """The entry-point group under which packages register their agents."""
 
-Scalar = str | int | float | bool | None
 _EXTRAS = {
     "torch": "rl",
     "stable_baselines3": "rl",
     "transformers": "llm",
     "ray": "distributed",
+    "nevergrad": "search",
 }
 
 
@@ -39,6 +38,12 @@ class Agent(Protocol):
     depend on earlier runs of the same object. Three attributes are optional: ``version`` (text),
     ``trained_on`` (names of program sets) and ``usage`` (what the last run used beside
     compilations, for example ``{"tokens_in": 812}``).
+
+    An agent may have a second phase, ``broadcast(env, best, lists)``, which the runner calls when
+    ``run`` has answered for all programs of the run. ``best`` is the agent's answer for this
+    program, ``lists`` are its distinct answers for all programs, those that won most first. The
+    meter of ``env`` goes on where ``run`` has left it, and the answer replaces that of ``run``.
+    ``usage`` then tells of the second phase alone.
     """
 
     def run(self, env: PassOrderEnv, /) -> PassList:
@@ -92,7 +97,28 @@ class LoadedAgent:
         Raises:
             BadAgent: The answer is not a pass list, nor text or names that make one.
         """
-        answer = self._agent(env)
+        return self._checked(self._agent(env), env)
+
+    @property
+    def has_broadcast(self) -> bool:
+        """Whether the agent has a second phase."""
+        return callable(getattr(self._source, "broadcast", None))
+
+    def broadcast(self, env: PassOrderEnv, best: PassList, lists: Sequence[PassList]) -> PassList:
+        """Run the second phase of the agent and return its answer, as ``run`` does.
+
+        Raises:
+            BadAgent: As ``run``, or the agent has no second phase.
+        """
+        if not self.has_broadcast:
+            raise BadAgent(
+                f"agent {self.info.name!r}: expected a method broadcast(env, best, lists), got "
+                "none. Call run alone."
+            )
+        source: Any = self._source
+        return self._checked(source.broadcast(env, best, lists), env)
+
+    def _checked(self, answer: object, env: PassOrderEnv) -> PassList:
         if not isinstance(answer, Iterable) or isinstance(answer, bytes | Mapping):
             raise BadAgent(
                 f"agent {self.info.name!r}: expected a PassList as the answer, got "
@@ -218,7 +244,7 @@ def _prepare(
     if isinstance(target, type):
         if not callable(getattr(target, "run", None)):
             raise BadAgent(f"agent {name!r}: the class {target.__name__} has no method run(env).")
-        values = _bound_settings(name, target, settings, skip=0)
+        values = bound_settings(name, target, settings, skip=0)
         agent = _construct(name, target, settings)
         return agent, agent.run, values
     if isinstance(target, Agent):
@@ -227,9 +253,9 @@ def _prepare(
                 f"agent {name!r} is an object and takes no settings, got "
                 f"{shorten(', '.join(settings))}. Leave them out, or register its class."
             )
-        return target, target.run, _field_values(target)
+        return target, target.run, field_values(target)
     if callable(target):
-        values = _bound_settings(name, target, settings, skip=1)
+        values = bound_settings(name, target, settings, skip=1)
         return target, partial(target, **settings), values
     raise BadAgent(
         f"agent {name!r}: expected a class or object with run(env), or a function of env, got "
@@ -247,45 +273,6 @@ def _construct(name: str, target: type, settings: dict[str, Any]) -> Agent:
             f"agent {name!r} refuses its settings {shown(settings, 300)}: "
             f"{type(error).__name__}: {shorten(str(error), 300)}"
         ) from error
-
-
-def _bound_settings(
-    name: str, target: Callable[..., object], settings: dict[str, Any], skip: int
-) -> dict[str, Scalar]:
-    """Return every setting of ``target`` with its value; ``skip`` arguments are not settings."""
-    try:
-        signature = inspect.signature(target)
-    except ValueError as error:  # some that are written in C
-        raise BadAgent(f"agent {name!r}: its settings are hidden. Write it in Python.") from error
-    own = list(signature.parameters.values())[skip:]
-    try:
-        bound = signature.replace(parameters=own).bind(**settings)
-    except TypeError as error:
-        names = ", ".join(parameter.name for parameter in own) or "none"
-        text = shorten(str(error), 200)
-        raise BadAgent(f"agent {name!r}: {text}. Its settings: {shorten(names, 500)}.") from error
-    bound.apply_defaults()
-    values: dict[str, Any] = {}
-    for parameter in own:
-        value = bound.arguments[parameter.name]
-        if parameter.kind is parameter.VAR_KEYWORD:
-            values.update(value)
-        elif parameter.kind is not parameter.VAR_POSITIONAL:
-            values[parameter.name] = value
-    return {key: _scalar(value) for key, value in values.items()}
-
-
-def _field_values(agent: object) -> dict[str, Scalar]:
-    if not is_dataclass(agent):
-        return {}
-    return {field.name: _scalar(getattr(agent, field.name)) for field in fields(agent)}
-
-
-def _scalar(value: object) -> Scalar:
-    """Return a setting as a record can hold it; JSON has no NaN and no infinity."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    return value if value is None or isinstance(value, str | int | float) else str(value)
 
 
 def _is_usage(entry: tuple[object, object]) -> bool:

@@ -15,7 +15,15 @@ from typing import NoReturn
 
 import typer
 
-from llmopt_bench import cli_compile, cli_datasets, cli_lists, cli_run
+from llmopt_bench import (
+    cli_compile,
+    cli_curve,
+    cli_datasets,
+    cli_lists,
+    cli_records,
+    cli_run,
+    cli_tune,
+)
 from llmopt_bench.errors import (
     BadAgent,
     BadTask,
@@ -47,6 +55,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 cli_run.register(app)
+cli_records.register(app)
+cli_curve.register(app)
+cli_tune.register(app)
 cli_compile.register(app)
 cli_lists.register(app)
 cli_datasets.register(app)

@@ -54,6 +54,10 @@ class BadRecord(LlmoptError, ValueError):
     """A record that cannot be read, or that contradicts itself or its task."""
 
 
+class BadStore(LlmoptError, ValueError):
+    """A store of a run that is damaged, of something else, in use, or of another run."""
+
+
 class BadAgent(LlmoptError, TypeError):
     """An object that does not follow the agent protocol, or an answer that is not a pass list."""
 

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import closing
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from itertools import islice
 from pathlib import Path
 
@@ -16,16 +17,15 @@ from llmopt_bench.errors import BadAgent, BadRecord, BadTask
 from llmopt_bench.isolation import DEFAULT, Isolation
 from llmopt_bench.record import Record, RecordWriter, read_records
 from llmopt_bench.report import write_report
+from llmopt_bench.run_store import STORE, RunStore
+from llmopt_bench.runner_phases import Executor, Phases, Progress
 from llmopt_bench.runner_pool import records_of
-from llmopt_bench.runner_work import Item, Job
+from llmopt_bench.runner_work import Job
 from llmopt_bench.score import Row, score_table
 from llmopt_bench.task import Task, make_task
 
 RECORDS = "records.jsonl"
 REPORT = "report.md"
-
-Progress = Callable[[int, int, Record | None], None]
-"""Called with the number of finished items, of all items, and the record that just came."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class RunResult:
 
     task: Task
     folder: Path
-    """Holds ``records.jsonl`` and ``report.md``."""
+    """Holds ``records.jsonl`` and ``report.md``; ``store.sqlite`` if an agent has two phases."""
     records: list[Record]
     """All records of the file, those of earlier runs included."""
     rows: list[Row]
@@ -58,6 +58,7 @@ def run(
     isolation: Isolation | None = DEFAULT,
     command: str = "",
     progress: Progress | None = None,
+    executor: Executor | None = None,
 ) -> RunResult:
     """Run agents on the programs of a task; write records and a report.
 
@@ -77,9 +78,11 @@ def run(
             the run, where a crash of LLVM costs the agent its work on that program.
         command: The command line to quote in the report.
         progress: Called at the start and after each record.
+        executor: What does the work; ``jobs`` processes on this machine if None.
 
     Raises:
         BadRecord: ``out`` holds records and ``resume`` is not set, or they are of another run.
+        BadStore: The same of the store, or it cannot be read.
         LlmoptError: The task, an agent or a program cannot be loaded.
     """
     task = task if isinstance(task, Task) else make_task(task)
@@ -88,11 +91,17 @@ def run(
     job = Job(task, _loaded(agents), task.budget if budget is None else budget, seed, isolation)
     programs = task_programs(task, limit)
     folder = Path(out) if out else Path("runs") / f"{task.name}-{time.strftime('%Y%m%d-%H%M%S')}"
-    with RecordWriter(folder / RECORDS, resume=resume) as writer:
-        if writer.keys:
-            check_resumable(job, read_records(writer.path))
-        todo = [item for item in _items(job, programs) if job.key(item) not in writer.keys]
-        _write_all(job, todo, jobs or available_cores(), writer, progress)
+    execute = executor or partial(records_of, jobs=jobs or available_cores())
+    with ExitStack() as files:
+        writer = files.enter_context(RecordWriter(folder / RECORDS, resume=resume))
+        earlier = list(read_records(writer.path)) if writer.keys else []
+        check_resumable(job, earlier)
+        store = None
+        if any(agent.has_broadcast for agent in job.agents):
+            store = files.enter_context(RunStore(folder / STORE, resume=resume))
+            check_resumable(job, store.firsts())
+        answered = {record.key for record in earlier if record.status == "ok"}
+        Phases(job, programs, writer, store, answered).run(execute, progress)
     records = list(read_records(folder / RECORDS))
     rows = score_table(records, {*programs, *(record.program for record in records)})
     write_report(folder / REPORT, task, rows, records, command)
@@ -162,25 +171,3 @@ def _loaded(agents: Sequence[str | LoadedAgent]) -> tuple[LoadedAgent, ...]:
     if len(set(names)) != len(names):
         raise BadAgent(f"expected every agent once, got {', '.join(names)}. Remove the repeat.")
     return loaded
-
-
-def _items(job: Job, programs: Sequence[str]) -> list[Item]:
-    # Program by program, so that a worker's caches serve all agents on it.
-    return [
-        Item(agent, program, repetition)
-        for program in programs
-        for repetition in range(job.task.repetitions)
-        for agent in range(len(job.agents))
-    ]
-
-
-def _write_all(
-    job: Job, items: Sequence[Item], jobs: int, writer: RecordWriter, progress: Progress | None
-) -> None:
-    if progress:
-        progress(0, len(items), None)
-    with closing(records_of(job, items, jobs)) as records:
-        for done, record in enumerate(records, start=1):
-            writer.write(record)
-            if progress:
-                progress(done, len(items), record)

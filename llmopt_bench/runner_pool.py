@@ -13,7 +13,7 @@ from collections.abc import Generator, Sequence
 from multiprocessing.connection import Connection, wait
 
 from llmopt_bench.errors import CompilerError, LlmoptError
-from llmopt_bench.record import Record
+from llmopt_bench.record import Record, RecordKey
 from llmopt_bench.runner_work import Facts, Item, Job, lost_record, perform
 
 # A process that was killed from outside (a machine short of memory, an operator) did less to
@@ -90,7 +90,7 @@ class _Pool:
         self._job = job
         self._waiting = deque(items)
         self._left = len(items)
-        self._deaths: dict[Item, int] = {}
+        self._deaths: dict[RecordKey, int] = {}
         self._workers: list[_Worker] = []
         self._stillborn = 0
 
@@ -143,7 +143,8 @@ class _Pool:
         self.start(1)
         if worker.item is None:
             return None
-        deaths = self._deaths[worker.item] = self._deaths.get(worker.item, 0) + 1
+        key = self._job.key(worker.item)
+        deaths = self._deaths[key] = self._deaths.get(key, 0) + 1
         if deaths < (_ATTEMPTS_AFTER_KILLS if killed else _ATTEMPTS):
             self._waiting.appendleft(worker.item)
             return None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import time
 import traceback
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -35,6 +36,8 @@ class Item(NamedTuple):
     """Position in the job's agents."""
     program: str
     repetition: int
+    first: Record | None = None
+    """What the agent's first phase gave, if this is its second."""
 
 
 class Facts(NamedTuple):
@@ -52,6 +55,7 @@ class Spent(NamedTuple):
     passes: int
     seconds: float
     usage: dict[str, int | float]
+    curve: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,6 +67,16 @@ class Job:
     budget: int
     seed: int
     isolation: Isolation | None = DEFAULT
+    lists: Mapping[tuple[int, int], tuple[str, ...]] = field(default_factory=dict)
+    """The pass lists for second phases, by position of the agent and repetition."""
+
+    @cached_property
+    def broadcast_lists(self) -> dict[tuple[int, int], tuple[PassList, ...]]:
+        """The ``lists`` as pass lists."""
+        return {
+            phase: tuple(PassList.parse(text, self.action_set) for text in texts)
+            for phase, texts in self.lists.items()
+        }
 
     @cached_property
     def action_set(self) -> ActionSet:
@@ -92,9 +106,9 @@ class Job:
         return Facts(program.sha256, session.initial(), session.reference("Oz"))
 
 
-def derived_seed(seed: int, program: str, repetition: int) -> int:
+def derived_seed(seed: int, program: str, repetition: int, phase: str = "") -> int:
     """Return the seed of one run: of no other, and independent of order and parallelism."""
-    text = f"{seed}\n{program}\n{repetition}"
+    text = f"{seed}\n{program}\n{repetition}{phase}"
     return int.from_bytes(hashlib.sha256(text.encode()).digest()[:7], "big")
 
 
@@ -102,23 +116,17 @@ def perform(job: Job, item: Item, facts: Facts) -> Record:
     """Run an agent on a program, replay its answer, and return the record.
 
     Whatever the agent does, the outcome is a record; it has failed if the agent raised, or if
-    its answer is not a pass list or does not survive the replay.
+    its answer is not a pass list or does not survive the replay. The record of a second phase is
+    that of both phases.
     """
     agent = job.agents[item.agent]
     program = _load(item.program)
-    meter = Meter(job.budget)
-    env = PassOrderEnv(
-        program,
-        metric=job.task.metric,
-        action_set=job.action_set,
-        meter=meter,
-        isolation=job.isolation,
-    )
-    env.reset(seed=derived_seed(job.seed, item.program, item.repetition))
+    env = _environment(job, item, program)
+    curve = env.curve  # an agent may go on to other programs, which have curves of their own
     usage: dict[str, int | float] = {}
     started = time.perf_counter()
     try:
-        answer = agent.run(env)
+        answer = _answer(job, agent, item, env)
         seconds = time.perf_counter() - started
         usage = agent.usage
         outcome = _outcome(job, program, answer)
@@ -129,11 +137,39 @@ def perform(job: Job, item: Item, facts: Facts) -> Record:
         env.close()
     if env.compiler_failures:
         usage = {**usage, "compiler_failures": env.compiler_failures}
-    spent = Spent(meter.compilations, meter.passes, seconds, usage)
+    meter = env.meter
+    spent = Spent(meter.compilations, meter.passes, seconds, usage, curve.points)
     try:
         return _record(job, item, facts, outcome, spent)
     except BadRecord as error:  # the agent reports a usage that no record can hold
-        return _record(job, item, facts, _failure(describe(error)), spent._replace(usage={}))
+        bare = spent._replace(usage={}, curve=())
+        return _record(job, item, facts, _failure(describe(error)), bare)
+
+
+def _environment(job: Job, item: Item, program: Program) -> PassOrderEnv:
+    """Return the environment of an item, whose account goes on where the first phase stopped."""
+    meter = Meter(job.budget)
+    env = PassOrderEnv(
+        program,
+        metric=job.task.metric,
+        action_set=job.action_set,
+        meter=meter,
+        isolation=job.isolation,
+    )
+    phase = "" if item.first is None else "\nbroadcast"
+    env.reset(seed=derived_seed(job.seed, item.program, item.repetition, phase))
+    if item.first is not None:
+        meter.spend(item.first.additional_compilations, item.first.passes_applied)
+        for point in item.first.curve:
+            env.curve.note(*point)
+    return env
+
+
+def _answer(job: Job, agent: LoadedAgent, item: Item, env: PassOrderEnv) -> PassList:
+    if item.first is None:
+        return agent.run(env)
+    best = PassList.parse(item.first.pass_list, job.action_set)
+    return agent.broadcast(env, best, job.broadcast_lists[item.agent, item.repetition])
 
 
 def lost_record(job: Job, item: Item, facts: Facts, cause: str, seconds: float) -> Record:
@@ -142,7 +178,8 @@ def lost_record(job: Job, item: Item, facts: Facts, cause: str, seconds: float) 
     What it had spent is unknown, so it is charged the whole budget: never too little.
     """
     error = f"{cause}; what it spent is lost, so the whole budget is charged"
-    return _record(job, item, facts, _failure(error), Spent(job.budget, 0, seconds, {}))
+    passes = item.first.passes_applied if item.first else 0
+    return _record(job, item, facts, _failure(error), Spent(job.budget, passes, seconds, {}))
 
 
 def describe(error: BaseException) -> str:
@@ -169,6 +206,10 @@ def _failure(error: str) -> dict[str, Any]:
 
 def _record(job: Job, item: Item, facts: Facts, outcome: dict[str, Any], spent: Spent) -> Record:
     info = job.agents[item.agent].info
+    seconds, usage = spent.seconds, spent.usage
+    if item.first is not None:
+        seconds += item.first.wall_seconds
+        usage = _sum(item.first.usage, usage)
     return Record(
         **job.key(item)._asdict(),
         task_sha256=job.task.sha256,
@@ -182,14 +223,21 @@ def _record(job: Job, item: Item, facts: Facts, outcome: dict[str, Any], spent: 
         oz=facts.oz,
         additional_compilations=spent.compilations,
         passes_applied=spent.passes,
-        wall_seconds=round(spent.seconds, 6),
-        usage=spent.usage,
+        curve=spent.curve,
+        wall_seconds=round(seconds, 6),
+        usage=usage,
         llvm_version=job.build["llvm_version"],
         package_version=job.build["llmopt_bench"],
         trained_on=info.trained_on,
         build=job.build,
         **outcome,
     )
+
+
+def _sum(
+    first: Mapping[str, int | float], second: Mapping[str, int | float]
+) -> dict[str, int | float]:
+    return {name: first.get(name, 0) + second.get(name, 0) for name in {**first, **second}}
 
 
 @lru_cache(maxsize=4)

@@ -184,7 +184,7 @@ def rows_of(
             or hold a program that is not expected.
     """
     ordered = sorted(records, key=_agent_of)
-    _check_comparable(ordered)
+    check_comparable(ordered)
     found = {record.program for record in ordered}
     expected = found if expected_programs is None else set(expected_programs)
     if found - expected:
@@ -221,7 +221,7 @@ def _columns(*columns: Sequence[int]) -> tuple[NDArray[np.int64], ...]:
     return tuple(np.asarray(column, dtype=np.int64) for column in columns)
 
 
-def _check_comparable(records: Sequence[Record]) -> None:
+def check_comparable(records: Sequence[Record]) -> None:
     """Refuse a mix of records that no table could be honest about."""
     kinds = {(r.task, r.task_sha256, r.metric, r.action_set_sha256) for r in records}
     if len(kinds) > 1:

@@ -231,7 +231,7 @@ def test_dataset_that_is_there_needs_no_build(cli: Cli) -> None:
         ("tune nowhere.c --agent a,b", 2, "unknown agent 'a'"),
         ("tune nowhere.c --agent Oz,O0", 2, "expected one agent"),
         ("tune broken.ll", 1, "broken.ll"),
-        ("tune fine.ll -o x.o", 2, "ending in .bc or .ll"),
+        ("tune fine.ll -o x.s", 2, "ending in .bc, .ll or .o"),
         ("tune fine.ll --metric size", 2, "unknown metric 'size'"),
         ("opt fine.ll --passes internalize", 2, "'internalize' is excluded"),
         ("opt fine.ll --passes sroa -o nowhere/x.ll", 1, "nowhere"),

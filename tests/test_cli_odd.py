@@ -20,7 +20,7 @@ pytestmark = pytest.mark.timeout(120)
 COMMAND = (sys.executable, "-m", "llmopt_bench")
 IR = "define i32 @f(i32 %x) {\n  %y = add i32 %x, 0\n  ret i32 %y\n}\n"
 JUNK = bytes(range(256)) * 64
-GOLDEN = Path(__file__).parent / "golden" / "records_v1.jsonl"
+GOLDEN = Path(__file__).parent / "golden" / "records_v2.jsonl"
 ODD_NAME = b"odd \xff\n"
 
 

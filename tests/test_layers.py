@@ -15,10 +15,20 @@ PACKAGE = "llmopt_bench"
 PLUGINS = ("agents", "baselines")
 LAYERS = (
     ("errors",),
-    ("program", "passes", "action_set", "passlist_text", "plain_file", "budget"),
+    ("program", "passes", "action_set", "passlist_text", "plain_file", "budget", "anytime"),
     ("task", "record", "record_fields"),
-    ("score", "_core", "isolation", "module_state"),
-    ("session", "features", "build", "datasets", "execution", "frontend", "report", "board"),
+    ("score", "score_curve", "_core", "isolation", "module_state"),
+    (
+        "session",
+        "features",
+        "build",
+        "datasets",
+        "execution",
+        "frontend",
+        "report",
+        "plot",
+        "board",
+    ),
     (
         "env",
         "episode",
@@ -29,9 +39,19 @@ LAYERS = (
         "observations",
         "rewards",
         "verify",
+        "minimize",
     ),
-    ("agent",),
-    ("runner", "runner_pool", "runner_work"),
+    ("agent", "agent_settings"),
+    (
+        "runner",
+        "runner_phases",
+        "runner_pool",
+        "runner_work",
+        "run_store",
+        "executor_ray",
+        "merge",
+        "labels",
+    ),
     ("cli", "__main__"),
 )
 RANKS = {name: rank for rank, names in enumerate(LAYERS) for name in names}
