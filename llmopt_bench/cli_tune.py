@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from llmopt_bench.cli_search import Found
     from llmopt_bench.session import Session
 
-_AGENT = "random"
+_AGENT = "tuner"
 _LEVELS = ("O0", "O2", "Os", "Oz")
 _IR_ENDINGS = (".bc", ".ll")
 

@@ -248,9 +248,7 @@ class Session:
         state = f"after {count} pipelines" if count else "unoptimised"
         return f"<Session {self.program.uri} {state}>"
 
-    def _evaluate(
-        self, passes: PassList, text_size: bool, here: bool, failure: int | None
-    ) -> int:
+    def _evaluate(self, passes: PassList, text_size: bool, here: bool, failure: int | None) -> int:
         pipelines = [passes.action_set.pipeline_of(name) for name in passes]
         try:
             return self.state.evaluate(pipelines, text_size, here=here)

@@ -8,6 +8,7 @@ from typing import ClassVar
 
 from llmopt_bench import PassList, PassOrderEnv
 
+from .minimise import minimise
 from .trials import Trials, check_at_least, check_share
 
 _BATCH = 32
@@ -58,12 +59,12 @@ class Autotuner:
         if budget is None:
             raise ValueError("the autotuner needs a budget, or its search would never end")
         broadcast = min(int(budget * self.broadcast_share), self.broadcast_most)
-        minimise = int(budget * self.minimise_share)
+        shorten = int(budget * self.minimise_share)
         trials = Trials(env)
-        trials.allow(budget - broadcast - minimise)
+        trials.allow(budget - broadcast - shorten)
         self._search(env, trials)
-        trials.allow(minimise)
-        _minimise(env, trials)
+        trials.allow(shorten)
+        minimise(env, trials)
         return trials.best
 
     def broadcast(
@@ -98,17 +99,3 @@ class Autotuner:
 def _is_meta(env: PassOrderEnv, name: str) -> bool:
     action = env.action_set.actions[env.action_set.index(name)]
     return action.composite or name.startswith("default<")
-
-
-def _minimise(env: PassOrderEnv, trials: Trials) -> None:
-    """Drop single passes from the best list until none can be dropped, or the phase is over."""
-    before = None
-    while trials.best != before and not trials.over:
-        before = trials.best
-        kept = list(range(len(before)))
-        for place in env.np_random.permutation(kept):
-            fewer = [i for i in kept if i != place]
-            shorter = PassList([before[i] for i in fewer], env.action_set)
-            trials.values([shorter])
-            if trials.best == shorter:  # it is no worse, and ties go to the shorter list
-                kept = fewer

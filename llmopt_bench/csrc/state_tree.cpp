@@ -58,15 +58,15 @@ void StateTree::start(std::unique_ptr<llvm::Module> ir) {
 uint64_t StateTree::evaluate(const std::vector<std::string> &list, bool wantsTextSize) {
   const WithoutNames unnamed(compiler->context);
   saveMemory();
-  ++done.lists;
   const Number at = follow(list);
   State &state = states[at];
   if (!wantsTextSize)
     return state.instructions;
   if (!state.textSize) {
-    const Working working = copyOf(at);
-    state.textSize = textSizeOf(*working.ir, compiler->requireCodegenMachine());
+    std::optional<Working> working = copyOf(at);
+    state.textSize = textSizeOf(*working->ir, compiler->requireCodegenMachine());
     compiler->throwDiagnostics("generating code");
+    release(working);
   }
   return *state.textSize;
 }
@@ -83,23 +83,35 @@ StateTree::Number StateTree::follow(const std::vector<std::string> &list) {
   Number at = 0;
   // The module at that state, if the passes that led there were run just now.
   std::optional<Working> working;
-  for (const std::string &pipeline : list) {
-    ++done.passes;
-    const Number number = numberOf(pipeline);
-    if (const auto known = states[at].next.find(number); known != states[at].next.end()) {
+  for (const std::string &text : list) {
+    const Number pipeline = numberOf(text);
+    if (const auto known = states[at].next.find(pipeline); known != states[at].next.end()) {
       if (known->second != at)
-        working.reset();
+        release(working);
       at = known->second;
       continue;
     }
-    if (const auto failure = states[at].failures.find(number);
+    if (const auto failure = states[at].failures.find(pipeline);
         failure != states[at].failures.end())
       throw CoreError(ErrorKind::CompilerError, failure->second);
     if (!working)
       working.emplace(copyOf(at));
-    at = step(at, number, *working);
+    at = step(at, pipeline, *working);
   }
+  release(working);
   return at;
+}
+
+void StateTree::release(std::optional<Working> &working) {
+  if (!working)
+    return;
+  spareManagers = std::move(working->managers);
+  // Loops and parts of the call graph belong to results of the larger units, so they go first.
+  spareManagers->loops.clear();
+  spareManagers->functions.clear();
+  spareManagers->sccs.clear();
+  spareManagers->modules.clear();
+  working.reset();
 }
 
 StateTree::Number StateTree::step(Number from, Number pipeline, Working &working) {
@@ -116,7 +128,6 @@ StateTree::Number StateTree::step(Number from, Number pipeline, Working &working
 }
 
 void StateTree::run(Number pipeline, Working &working) {
-  ++done.runs;
   const std::string &text = pipelines[pipeline];
   compiler->parse(text).run(*working.ir, working.managers->modules);
   compiler->throwDiagnostics("running '" + text + "'");
@@ -146,7 +157,6 @@ StateTree::Number StateTree::enter(Number from, Number pipeline, Working &workin
     kept.lastRuns.reset();
   state.kept = std::move(kept);
   store(state, *working.ir);
-  ++done.states;
   return found->second;
 }
 
@@ -157,7 +167,8 @@ StateTree::Working StateTree::copyOf(Number state) {
   for (; !states[at].ir; at = states[at].parent)
     way.push_back(states[at].pipeline);
   states[at].used = true;
-  Working working{cloneExactly(*states[at].ir), compiler->makeManagers()};
+  Working working{cloneExactly(*states[at].ir),
+                  spareManagers ? std::move(spareManagers) : compiler->makeManagers()};
   states[at].kept.restore(*working.managers, *working.ir);
   for (const Number pipeline : reverse(way))
     run(pipeline, working);

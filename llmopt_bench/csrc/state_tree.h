@@ -14,13 +14,6 @@
 
 namespace llmopt {
 
-// What a tree has been asked for, and what it has done for that.
-struct TreeCounts {
-  uint64_t lists = 0, passes = 0; // asked for
-  uint64_t runs = 0;              // passes that were run
-  uint64_t states = 0;            // different ones found
-};
-
 // The caller holds the lock of the compiler.
 class StateTree {
 public:
@@ -30,8 +23,6 @@ public:
 
   // The metric of the root after a list of pipelines. Throws UnknownPass and CompilerError.
   uint64_t evaluate(const std::vector<std::string> &pipelines, bool textSize);
-
-  const TreeCounts &counts() const { return done; }
 
 private:
   using Number = uint32_t;
@@ -61,11 +52,12 @@ private:
 
   void start(std::unique_ptr<llvm::Module> ir);
   Number numberOf(const std::string &pipeline);
-  Number follow(const std::vector<std::string> &pipelines);
+  Number follow(const std::vector<std::string> &list);
   Number step(Number from, Number pipeline, Working &working);
   void run(Number pipeline, Working &working);
   Number enter(Number from, Number pipeline, Working &working);
   Working copyOf(Number state);
+  void release(std::optional<Working> &working);
   void store(State &state, const llvm::Module &ir);
   void saveMemory();
 
@@ -75,8 +67,9 @@ private:
   std::unordered_map<StateKey, Number, Hash> byKey;
   std::vector<std::string> pipelines;
   std::unordered_map<std::string, Number> pipelineNumbers;
+  // Not in use by a module under way; to register all analyses takes as long as many passes.
+  std::unique_ptr<AnalysisManagers> spareManagers;
   uint64_t storedInstructions = 0;
-  TreeCounts done;
 };
 
 } // namespace llmopt
