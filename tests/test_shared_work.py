@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import random
+import sys
+from pathlib import Path
 
 import pytest
 
 from llmopt_bench import Meter, PassList, PassOrderEnv, Session, _core, load_program
 from llmopt_bench.action_set import make_action_set
+from llmopt_bench.datasets import make_dataset
 from llmopt_bench.errors import CompilerCrashed, CompilerError, UnknownPass
 from llmopt_bench.isolation import Host, Isolation
 from llmopt_bench.module_state import ModuleState
+
+sys.path.insert(0, str(Path(__file__).parent / "fuzz"))
+
+from shared_work import differences
 
 ACTIONS = make_action_set()
 FUNCTIONS = (
@@ -24,8 +31,6 @@ def read(uri: str) -> _core.Module:
 
 
 def some_functions() -> list[str]:
-    from llmopt_bench.datasets import make_dataset
-
     uris = list(make_dataset("bundled-functions-v1").uris())
     return [str(uri) for uri in uris[:: max(len(uris) // 12, 1)]][:12]
 
@@ -150,3 +155,13 @@ def test_larger_programs_are_compiled_from_scratch(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(_core.Module, "evaluate_list", refuse)
     session = Session("bundled-v1/crc_family", isolation=None)
     assert session.evaluate([PassList(["Oz"])])[0] < session.initial()
+
+
+@pytest.mark.nightly
+@pytest.mark.timeout(1800)
+def test_many_lists_of_every_third_function() -> None:
+    rng = random.Random(3)
+    uris = [str(uri) for uri in make_dataset("bundled-functions-v1").uris()][::3]
+    found = [difference for uri in uris for difference in differences(uri, rng)]
+    assert len(found) > 20_000
+    assert [difference for difference in found if difference is not None] == []
