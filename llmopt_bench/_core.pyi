@@ -132,6 +132,9 @@ class Worker:
     def worn_out(self) -> bool:
         """Return whether a new one would have less memory in pieces."""
 
+def limit_shared_states(instructions: int = 500_000, states: int = 200_000) -> None:
+    """Set what ``evaluate_list`` keeps at most of each module in this process; for tests."""
+
 class RemoteModule(_AnyModule):
     """An LLVM module that lives in a worker.
 

@@ -24,7 +24,7 @@ PROGRAMS = BundledPrograms().names
 ACTIONS = make_action_set()
 SEED = 20220
 PIPELINES = ("O0", "O1", "O2", "O3", "Os", "Oz")
-SEARCHES = ("greedy", "random")
+SEARCHES = ("greedy", "random", "tuner")
 BUDGET = 8
 """Of a search: enough to leave -Oz behind on some programs."""
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import random
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -62,6 +63,23 @@ def test_results_are_those_of_runs_from_scratch(uri: str) -> None:
     for names in lists_like_a_search(120, seed=len(uri)):
         alone = module.evaluate(",".join(pipelines(names)))
         assert module.evaluate_list(pipelines(names)) == alone, names
+
+
+@pytest.fixture
+def little_memory() -> Iterator[None]:
+    _core.limit_shared_states(instructions=1500, states=60)
+    yield
+    _core.limit_shared_states()
+
+
+@pytest.mark.usefixtures("little_memory")
+@pytest.mark.parametrize("uri", FUNCTIONS)
+def test_results_are_the_same_where_memory_is_short(uri: str) -> None:
+    module = read(uri)
+    for names in lists_like_a_search(150, seed=4):
+        assert module.evaluate_list(pipelines(names)) == module.evaluate(
+            ",".join(pipelines(names))
+        )
 
 
 def test_bytes_of_machine_code_are_those_of_runs_from_scratch() -> None:

@@ -3,6 +3,7 @@
 #include "isolation/serve.h"
 #include "module.h"
 #include "pool.h"
+#include "state_tree.h"
 
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
@@ -245,6 +246,13 @@ NB_MODULE(_core, m) {
   nb::register_exception_translator(translate);
   const auto unlocked = nb::call_guard<nb::gil_scoped_release>();
 
+  m.def(
+      "limit_shared_states",
+      [](uint64_t instructions, size_t states) {
+        llmopt::StateTree::limits = {instructions, states};
+      },
+      "instructions"_a = llmopt::TreeLimits().instructions,
+      "states"_a = llmopt::TreeLimits().states);
   nb::class_<Module> module(m, "Module", "An LLVM module. Safe to use from any thread.");
   module.def_static("read", &readModule, "data"_a, "name"_a)
       .def("extract", &Module::extract, "function"_a, unlocked)

@@ -16,10 +16,6 @@ using namespace llvm;
 namespace llmopt {
 namespace {
 
-// About 150 MiB.
-constexpr uint64_t MostStoredInstructions = 500'000;
-constexpr size_t MostStates = 200'000;
-
 // Values get no names, which no pass looks at and which cost time to make up.
 class WithoutNames {
 public:
@@ -36,6 +32,8 @@ private:
 };
 
 } // namespace
+
+TreeLimits StateTree::limits;
 
 StateTree::StateTree(std::shared_ptr<Compiler> compiler, const llvm::Module &root)
     : compiler(std::move(compiler)) {
@@ -185,10 +183,10 @@ void StateTree::store(State &state, const llvm::Module &ir) {
 // Most states are seen once. What lists have started from since the last time is kept, unless that
 // alone is too much.
 void StateTree::saveMemory() {
-  if (states.size() > MostStates)
+  if (states.size() > limits.states)
     return start(std::move(states[0].ir));
   for (const bool keepsUsed : {true, false}) {
-    if (storedInstructions <= (keepsUsed ? MostStoredInstructions : MostStoredInstructions / 2))
+    if (storedInstructions <= (keepsUsed ? limits.instructions : limits.instructions / 2))
       return;
     for (State &state : drop_begin(states)) {
       if (!state.ir || (keepsUsed && std::exchange(state.used, false)))

@@ -14,12 +14,21 @@
 
 namespace llmopt {
 
+// What a tree keeps at most, looked at before each list.
+struct TreeLimits {
+  uint64_t instructions = 500'000; // of modules: about 150 MiB
+  size_t states = 200'000;
+};
+
 // The caller holds the lock of the compiler.
 class StateTree {
 public:
   StateTree(std::shared_ptr<Compiler> compiler, const llvm::Module &root);
   ~StateTree();
   StateTree(const StateTree &) = delete;
+
+  // Of every tree in this process.
+  static TreeLimits limits;
 
   // The metric of the root after a list of pipelines. Throws UnknownPass and CompilerError.
   uint64_t evaluate(const std::vector<std::string> &pipelines, bool textSize);
