@@ -116,7 +116,16 @@ def test_every_edit_is_made_and_lists_stay_legal() -> None:
         mutant, made = maker.mutate(start)
         edits.update(made)
         assert len(mutant) <= 5
-    assert set(edits) == {"insert", "append", "prepend", "delete", "replace", "swap", "splice"}
+    assert set(edits) == {
+        "insert",
+        "append",
+        "prepend",
+        "delete",
+        "replace",
+        "swap",
+        "splice",
+        "chain",
+    }
     assert edits["insert"] > edits["swap"]
 
 

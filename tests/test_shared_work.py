@@ -77,9 +77,7 @@ def little_memory() -> Iterator[None]:
 def test_results_are_the_same_where_memory_is_short(uri: str) -> None:
     module = read(uri)
     for names in lists_like_a_search(150, seed=4):
-        assert module.evaluate_list(pipelines(names)) == module.evaluate(
-            ",".join(pipelines(names))
-        )
+        assert module.evaluate_list(pipelines(names)) == module.evaluate(",".join(pipelines(names)))
 
 
 def test_bytes_of_machine_code_are_those_of_runs_from_scratch() -> None:

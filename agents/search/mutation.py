@@ -20,6 +20,7 @@ _WEIGHTS = {
     "replace": 2.0,
     "swap": 1.0,
     "splice": 1.0,
+    "chain": 4.0,
 }
 """How often each edit is made, before anything is known of the program."""
 _MORE_EDITS = 0.4
@@ -58,6 +59,7 @@ class Mutation:
             "replace": self._replace,
             "swap": self._swap,
             "splice": self._splice,
+            "chain": self._chain,
         }
         self._gains = dict.fromkeys(_WEIGHTS, 0.0)
         self._tries = dict.fromkeys(_WEIGHTS, 0)
@@ -109,6 +111,12 @@ class Mutation:
         if len(names) > 1:
             one, other = self._place(len(names)), self._place(len(names))
             names[one], names[other] = names[other], names[one]
+
+    def _chain(self, names: list[str]) -> None:
+        """Run a whole list of the coreset before or after the list."""
+        other = self._lists[self._place(len(self._lists))]
+        place = self._place(2) * len(names)
+        names[place:place] = other
 
     def _splice(self, names: list[str]) -> None:
         """Put a piece of a list of the coreset somewhere into the list."""
