@@ -19,6 +19,7 @@ import pytest
 from llmopt_bench import Record, Task, load_agent, make_dataset
 from llmopt_bench.agent import LoadedAgent
 from llmopt_bench.cli import main
+from llmopt_bench.datasets.optional import optional
 from llmopt_bench.errors import MissingTool, Unavailable, UnknownProgram
 from llmopt_bench.executor_ray import RayExecutor
 from llmopt_bench.runner import run
@@ -37,7 +38,10 @@ needs_ray = pytest.mark.usefixtures("ray_is_here")
 
 @pytest.fixture
 def ray_is_here() -> Iterator[None]:
-    pytest.importorskip("ray", reason="needs ray: pip install 'llmopt-bench[distributed]'")
+    try:
+        optional("ray", "distributed")
+    except MissingTool as missing:
+        pytest.skip(str(missing))
     yield
     # Ray leaves streams and sockets to the garbage collector; these are no defects of ours.
     with warnings.catch_warnings():
