@@ -180,20 +180,12 @@ bool StateKeyMaker::isClosed(const MDNode &node) {
   return closed[&node] = all;
 }
 
-void StateKeyMaker::putAttachments(const GlobalObject &object) {
-  SmallVector<std::pair<unsigned, MDNode *>, 4> found;
-  object.getAllMetadata(found);
-  for (const auto &[kind, node] : found) {
-    put(kind);
-    putMetadata(node);
-  }
-}
-
-void StateKeyMaker::putAttachments(const Instruction &instruction) {
-  if (!instruction.hasMetadata())
+// Of an instruction, a function or a variable.
+template <typename Holder> void StateKeyMaker::putAttachments(const Holder &holder) {
+  if (!holder.hasMetadata())
     return;
   SmallVector<std::pair<unsigned, MDNode *>, 4> found;
-  instruction.getAllMetadata(found);
+  holder.getAllMetadata(found);
   for (const auto &[kind, node] : found) {
     put(kind);
     putMetadata(node);

@@ -32,8 +32,7 @@ private:
   void putConstant(const llvm::Constant &constant);
   void putMetadata(const llvm::Metadata *metadata);
   void putNode(const llvm::MDNode &node);
-  void putAttachments(const llvm::GlobalObject &object);
-  void putAttachments(const llvm::Instruction &instruction);
+  template <typename Holder> void putAttachments(const Holder &holder);
   void putGlobal(const llvm::GlobalValue &global);
   void putFunction(const llvm::Function &function);
   void putInstruction(const llvm::Instruction &instruction);
