@@ -41,7 +41,7 @@ def write_curves(path: Path, curves: Sequence[AgentCurve], title: str) -> None:
     for curve, (colour, dash) in zip(by_result, cycle(styles), strict=False):
         points = zip(curve.compilations, curve.overall_improvement, strict=True)
         known = [(spent, 100 * gain) for spent, gain in points if gain is not None]
-        label = f"{curve.agent} {percent(curve.overall_improvement[-1])}"
+        label = f"{curve.agent} {percent(curve.final)}"
         axes.step(*_axes_of(known), where="post", color=colour, linestyle=dash, label=label)
     _dress(axes, title)
     span = max(_LEAST_SPAN, max(map(_final, curves), default=0))
@@ -53,8 +53,7 @@ def write_curves(path: Path, curves: Sequence[AgentCurve], title: str) -> None:
 
 
 def _final(curve: AgentCurve) -> float:
-    gain = curve.overall_improvement[-1]
-    return -1.0 if gain is None else gain
+    return -1.0 if curve.final is None else curve.final
 
 
 def _axes_of(points: Sequence[tuple[int, float]]) -> tuple[list[int], list[float]]:

@@ -32,7 +32,14 @@ class AgentCurve:
     compilations: tuple[int, ...]
     """For each run on its own: every program may take that many."""
     overall_improvement: tuple[float | None, ...]
-    """One fraction for each; None where a run with a result does not say what it had by then."""
+    """One fraction for each; None where a run with a result does not say what it had by then, and
+    beyond the budget, where a run that spends would have gone on otherwise."""
+
+    @property
+    def final(self) -> float | None:
+        """The improvement at the largest number of compilations for which there is one."""
+        known = [gain for gain in self.overall_improvement if gain is not None]
+        return known[-1] if known else None
 
     def to_json(self) -> dict[str, Any]:
         """Return the curve as an object for ``json.dumps``."""
@@ -46,8 +53,8 @@ def anytime(
 
     After c compilations a run counts with the best value that the environment had shown by then,
     which is that of the unoptimised program before the first. From its last compilation on it
-    counts with its answer, as in ``score``; so an agent that takes none is a level line. Nothing
-    else is free: who has not tried -Oz does not have it.
+    counts with its answer, as in ``score``; so an agent that takes none is a level line. The curve
+    of any other ends at the budget of its runs. Nothing else is free: who has not tried -Oz does not have it.
 
     Args:
         records: Records of one task.
@@ -84,14 +91,25 @@ def fine_ticks(budget: int) -> tuple[int, ...]:
 
 def _curve(records: Sequence[Record], compilations: tuple[int, ...]) -> AgentCurve:
     done = [record for record in records if record.new is not None]
+    end = _end(records)
     return AgentCurve(
         agent=records[0].agent,
         agent_version=records[0].agent_version,
         runs=len(done),
         failures=len(records) - len(done),
         compilations=compilations,
-        overall_improvement=tuple(_improvement(done, spent) for spent in compilations),
+        overall_improvement=tuple(
+            _improvement(done, spent) if end is None or spent <= end else None
+            for spent in compilations
+        ),
     )
+
+
+def _end(records: Sequence[Record]) -> int | None:
+    """Return the budget at which a curve ends; None for an agent that spends nothing."""
+    if not any(record.additional_compilations for record in records):
+        return None
+    return max(record.budget for record in records)
 
 
 def _improvement(records: Sequence[Record], spent: int) -> float | None:

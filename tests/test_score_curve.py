@@ -46,6 +46,16 @@ def test_an_agent_that_compiles_nothing_is_a_level_line() -> None:
     assert curve.overall_improvement == (0.25, 0.25)
 
 
+def test_a_curve_ends_at_the_budget_of_its_runs() -> None:
+    short = [run("a", 100, 80, (3, 80), budget=10), run("b", 100, 100, budget=10)]
+    long = run("a", 100, 50, (15, 50), agent="longer", budget=20)
+    gone_on, ended = anytime([*short, long])
+    assert ended.compilations == (0, 1, 2, 5, 10, 20)
+    assert ended.overall_improvement[3:] == pytest.approx((200 / 180 - 1, 200 / 180 - 1, None))
+    assert ended.final == pytest.approx(200 / 180 - 1)
+    assert gone_on.final == 1.0
+
+
 def test_failed_runs_are_in_no_sum() -> None:
     records = [run("a", 100, 80), run("b", 100, None, (1, 10))]
     (curve,) = anytime(records, [5])
