@@ -9,7 +9,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).parent / "fuzz"))
 
-from endurance import Sample, growth, has_grown, run
+from endurance import WARM_UP, Sample, growth, has_grown, run
 
 
 @pytest.mark.nightly
@@ -24,5 +24,7 @@ def test_growth_is_seen() -> None:
     def sample(step: int, mib: float) -> Sample:
         return Sample(step, mib, 50, 5, 0, 0)
 
-    assert not has_grown([sample(step, 40 + step % 3) for step in range(40)])
-    assert has_grown([sample(step, 40 + step) for step in range(40)])
+    steps = range(0, 200_000, 2_000)
+    assert not has_grown([sample(step, 40 + step // 2_000 % 3) for step in steps])
+    assert has_grown([sample(step, 40 + step / 2_000) for step in steps])
+    assert not has_grown([sample(step, 40 + 40 * (step >= WARM_UP)) for step in steps])
