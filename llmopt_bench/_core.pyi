@@ -59,6 +59,16 @@ class _AnyModule:
     def external_definitions(self) -> list[str]: ...
     def autophase(self, out: NDArray[np.int64], native: bool = False) -> None: ...
     def instcount(self, out: NDArray[np.int64], native: bool = False) -> None: ...
+    def graph(
+        self,
+    ) -> tuple[
+        NDArray[np.uint8],
+        NDArray[np.int32],
+        NDArray[np.int32],
+        NDArray[np.uint8],
+        NDArray[np.int32],
+    ]:
+        """Return the fields of ``llmopt_bench.graph.ProgramGraph``."""
 
 class Module(_AnyModule):
     """An LLVM module with the compiler that works on it; safe to use from any thread.
@@ -165,6 +175,7 @@ def serve_forks(socket: int, parent: int) -> None:
 
 def autophase_names() -> list[str]: ...
 def instcount_names(native: bool = False) -> list[str]: ...
+def graph_vocabulary() -> list[str]: ...
 def bare_clone(module: Module) -> float:
     """Return the seconds of one CloneModule, which does not keep the order of use lists."""
 

@@ -14,12 +14,15 @@ from numpy.typing import NDArray
 
 from llmopt_bench.errors import UnknownName, unknown
 from llmopt_bench.features import feature_names, feature_sets
+from llmopt_bench.graph import EDGE_KINDS, GRAPH_VOCABULARY
 from llmopt_bench.session import Session
 
 _MAX_COUNT = np.iinfo(np.int64).max
 _MAX_TEXT = 1 << 27
 # With no limit on the length of an episode, the histogram is scaled as AutoPhase's episodes are.
 _DEFAULT_EPISODE = 45
+# What Gymnasium samples as None.
+_NO_EDGES = np.empty((0, 2), dtype=np.int32)
 
 
 class IRText(spaces.Text):
@@ -39,6 +42,41 @@ class IRText(spaces.Text):
         """Return a comment line of random letters, which is valid IR."""
         letters = self.np_random.choice(list(string.ascii_letters), size=16)
         return "; " + "".join(letters) + "\n"
+
+
+class Graphs(spaces.Graph):
+    """Program graphs: ``llmopt_bench.graph`` as Gymnasium has it.
+
+    Of each node the label, int64; of each edge kind and position, int32 of shape (2,), and in
+    ``edge_links`` its two nodes. The kind of a node follows from its label.
+
+    ``spaces.Graph`` checks node by node and edge by edge; a module has thousands of them.
+    """
+
+    def __init__(self) -> None:
+        highest = np.array([len(EDGE_KINDS) - 1, np.iinfo(np.int32).max], dtype=np.int32)
+        edges = spaces.Box(np.zeros_like(highest), highest, dtype=np.int32)
+        super().__init__(spaces.Discrete(len(GRAPH_VOCABULARY)), edges)
+
+    def contains(self, x: Any) -> bool:
+        """Whether ``x`` is a graph of such nodes and edges."""
+        if not isinstance(x, spaces.GraphInstance):
+            return False
+        nodes, edges, links = (_NO_EDGES if part is None else np.asarray(part) for part in x)
+        return (
+            nodes.ndim == 1
+            and edges.shape == links.shape == (len(edges), 2)
+            and _all_below(nodes, len(GRAPH_VOCABULARY))
+            and _all_below(edges[:, 0], len(EDGE_KINDS))
+            and _all_below(edges[:, 1], np.iinfo(np.int32).max + 1)
+            and _all_below(links, len(nodes))
+        )
+
+
+def _all_below(numbers: NDArray[Any], limit: int) -> bool:
+    """Whether all are integers from 0 to ``limit`` - 1."""
+    whole = np.issubdtype(numbers.dtype, np.integer)
+    return bool(whole and np.all((numbers >= 0) & (numbers < limit)))
 
 
 Features = NDArray[np.int64]
@@ -70,6 +108,8 @@ def make_observation(
     ``instcount``             int64 (70,), LLVM 10's opcodes
     ``instcount_native``      int64 (71,), today's opcodes
     ``instruction_count``     int64 (1,)
+    ``graph``                 the labels of nodes, kinds and positions of edges, and the
+                              edges: a ``GraphInstance``
     ``ir``                    text
     ``ir_normalized``         text as arXiv 2309.07062 feeds it to a model
     ========================  ===========================================================
@@ -96,7 +136,8 @@ def make_observation(
 
 def observation_names() -> tuple[str, ...]:
     """Return the names of all observations."""
-    return (*feature_sets(), "autophase_normalized", "instruction_count", "ir", "ir_normalized")
+    others = ("autophase_normalized", "graph", "instruction_count", "ir", "ir_normalized")
+    return (*feature_sets(), *others)
 
 
 def _make_one(name: str, actions: int, max_passes: int | None) -> Observation:
@@ -113,6 +154,8 @@ def _make_one(name: str, actions: int, max_passes: int | None) -> Observation:
         return Observation(
             _counts(1), lambda session, count, *state: np.array([count], dtype=np.int64)
         )
+    if name == "graph":
+        return Observation(Graphs(), lambda session, *state: _graph(session))
     if name in ("ir", "ir_normalized"):
         normalized = name == "ir_normalized"
         return Observation(IRText(), lambda session, *state: session.ir(normalized))
@@ -121,6 +164,12 @@ def _make_one(name: str, actions: int, max_passes: int | None) -> Observation:
 
 def _counts(size: int) -> spaces.Box:
     return spaces.Box(0, _MAX_COUNT, (size,), dtype=np.int64)
+
+
+def _graph(session: Session) -> spaces.GraphInstance:
+    graph = session.graph()
+    edges = np.stack([graph.edge_kinds.astype(np.int32), graph.positions], axis=1)
+    return spaces.GraphInstance(graph.labels.astype(np.int64), edges, graph.edges.T)
 
 
 def _normalized(actions: int, episode: int) -> Observation:

@@ -13,6 +13,7 @@ from llmopt_bench.action_set import ActionSet, make_action_set
 from llmopt_bench.datasets import load_program
 from llmopt_bench.errors import CompilerError, UnknownName, unknown
 from llmopt_bench.features import compute_features
+from llmopt_bench.graph import ProgramGraph, compute_graph
 from llmopt_bench.isolation import DEFAULT, Host, Isolation, Module
 from llmopt_bench.module_state import ModuleState
 from llmopt_bench.passes import PassList, as_pass_list
@@ -196,6 +197,18 @@ class Session:
     def features(self, name: str = "autophase") -> NDArray[np.int64]:
         """Return a feature vector of the module as it is now; see ``feature_names``."""
         return self.state.ask(lambda module: compute_features(module, name))
+
+    def graph(self) -> ProgramGraph:
+        """Return the graph of the module as it is now, for graph neural networks.
+
+        Instructions, values, constants and types, after ProGraML; ``llmopt_bench.graph`` says
+        what is in it.
+
+        Raises:
+            CompilerError: The graph of an isolated session has more than 256 MiB; that takes more
+                than three million instructions.
+        """
+        return self.state.ask(compute_graph)
 
     def reset(self) -> None:
         """Go back to the unoptimised program."""

@@ -21,6 +21,7 @@ LAYERS = (
     (
         "session",
         "features",
+        "graph",
         "build",
         "datasets",
         "execution",
@@ -41,7 +42,7 @@ LAYERS = (
         "verify",
         "minimize",
     ),
-    ("agent", "agent_settings"),
+    ("agent", "agent_settings", "training"),
     (
         "runner",
         "runner_phases",

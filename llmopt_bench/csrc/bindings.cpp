@@ -13,6 +13,8 @@
 #include <nanobind/stl/unique_ptr.h>
 #include <nanobind/stl/vector.h>
 
+#include <array>
+#include <memory>
 #include <optional>
 
 namespace nb = nanobind;
@@ -81,22 +83,40 @@ std::unique_ptr<RemoteModule> readRemote(std::shared_ptr<Worker> worker, nb::byt
   return RemoteModule::read(std::move(worker), view, name, deadline);
 }
 
-template <typename M> nb::bytes bitcode(M &module) {
+// What a method gives that returns bytes rather than text.
+template <auto Method, typename M> nb::bytes bytesOf(M &module) {
   std::string data;
   {
     nb::gil_scoped_release release;
-    data = module.bitcode();
+    data = (module.*Method)();
   }
   return nb::bytes(data.data(), data.size());
 }
 
-template <typename M> nb::bytes object(M &module) {
-  std::string data;
+// An array that owns its values.
+template <typename T, size_t Rank>
+nb::object arrayOf(std::vector<T> values, const std::array<size_t, Rank> &shape) {
+  auto owned = std::make_unique<std::vector<T>>(std::move(values));
+  T *const data = owned->data();
+  const nb::capsule owner(owned.get(), [](void *pointer) noexcept {
+    delete static_cast<std::vector<T> *>(pointer);
+  });
+  owned.release();
+  return nb::cast(nb::ndarray<nb::numpy, T>(data, Rank, shape.data(), owner));
+}
+
+template <typename M> nb::tuple graph(M &module) {
+  llmopt::ProgramGraph graph;
   {
     nb::gil_scoped_release release;
-    data = module.object();
+    graph = module.graph();
   }
-  return nb::bytes(data.data(), data.size());
+  const std::array nodes{graph.kinds.size()};
+  const std::array edges{graph.edgeKinds.size()};
+  return nb::make_tuple(
+      arrayOf(std::move(graph.kinds), nodes), arrayOf(std::move(graph.labels), nodes),
+      arrayOf(std::move(graph.edges), std::array{size_t(2), edges[0]}),
+      arrayOf(std::move(graph.edgeKinds), edges), arrayOf(std::move(graph.positions), edges));
 }
 
 void checkSize(const Vector &out, size_t size) {
@@ -198,8 +218,8 @@ template <typename M> void defineMethods(nb::class_<M> &type) {
       .def("evaluate", &M::evaluate, "pipeline"_a, "text_size"_a = false, unlocked)
       .def("evaluate_list", &M::evaluateList, "pipelines"_a, "text_size"_a = false, unlocked)
       .def("reference", &M::reference, "level"_a, "text_size"_a = false, unlocked)
-      .def("bitcode", &bitcode<M>)
-      .def("object", &object<M>)
+      .def("bitcode", &bytesOf<&M::bitcode, M>)
+      .def("object", &bytesOf<&M::object, M>)
       .def("text", &M::text, unlocked)
       .def("normalized_text", &M::normalizedText, unlocked)
       .def("content_hash", &M::contentHash, unlocked)
@@ -209,7 +229,8 @@ template <typename M> void defineMethods(nb::class_<M> &type) {
       .def("functions", &M::functions, unlocked)
       .def("external_definitions", &M::externalDefinitions, unlocked)
       .def("autophase", &autophase<M>, "out"_a, "native"_a = false)
-      .def("instcount", &instcount<M>, "out"_a, "native"_a = false);
+      .def("instcount", &instcount<M>, "out"_a, "native"_a = false)
+      .def("graph", &graph<M>);
 }
 
 void defineIsolation(nb::module_ &m) {
@@ -267,6 +288,7 @@ NB_MODULE(_core, m) {
 
   m.def("autophase_names", &llmopt::autophaseNames);
   m.def("instcount_names", &llmopt::instcountNames, "native"_a = false);
+  m.def("graph_vocabulary", &llmopt::graphVocabulary);
   m.def("bare_clone", &llmopt::bareClone, "module"_a, unlocked);
   m.def("bare_loop", &llmopt::bareLoop, "module"_a, "pipelines"_a, unlocked);
   m.def("build_info", &buildInfo);

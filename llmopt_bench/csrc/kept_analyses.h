@@ -7,7 +7,6 @@
 #include "llvm/Analysis/LastRunTrackingAnalysis.h"
 #include "llvm/IR/Module.h"
 
-#include <cstdint>
 #include <optional>
 
 namespace llmopt {

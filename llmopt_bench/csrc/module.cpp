@@ -277,4 +277,9 @@ void Module::instcount(int64_t *out, bool native) {
   computeInstcount(*ir, out, native);
 }
 
+ProgramGraph Module::graph() {
+  Lock lock(compiler->mutex);
+  return graphOf(*ir);
+}
+
 } // namespace llmopt

@@ -3,6 +3,7 @@
 #pragma once
 
 #include "compiler.h"
+#include "graph.h"
 
 #include "llvm/ADT/DenseMap.h"
 #include "llvm/IR/Module.h"
@@ -75,6 +76,7 @@ public:
   std::vector<std::string> externalDefinitions();
   void autophase(int64_t *out, bool native);
   void instcount(int64_t *out, bool native);
+  ProgramGraph graph();
 
 private:
   friend double bareClone(Module &module);

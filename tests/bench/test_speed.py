@@ -87,6 +87,24 @@ def test_reset_costs_at_most_a_clone(workload, timer, benchmark, capsys):
     assert reset <= clone
 
 
+def test_graph_against_autophase(workload, timer, benchmark, capsys):
+    module = _core.Module.read(workload.program.bitcode, "graph")
+    features = np.empty(56, dtype=np.int64)
+    repeats = 1 + 10_000 // module.instruction_count()
+
+    def seconds(compute):
+        return min(timer(lambda: [compute() for _ in range(repeats)]) for _ in range(20)) / repeats
+
+    graph, autophase = seconds(module.graph), seconds(lambda: module.autophase(features))
+    with capsys.disabled():
+        print(
+            f"\n{workload.label}: graph {graph * 1e6:.1f} us, Autophase {autophase * 1e6:.1f} us, "
+            f"ratio {graph / autophase:.1f}"
+        )
+    benchmark(module.graph)
+    assert graph <= 15 * autophase
+
+
 @pytest.mark.skipif(shutil.which("opt-22") is None, reason="opt-22 is not installed")
 def test_evaluate_against_an_opt_process(tmp_path, benchmark, capsys):
     session = Session(FUNCTION)

@@ -36,6 +36,7 @@ enum class Op : uint32_t {
   ExternalDefinitions,
   Autophase,
   Instcount,
+  Graph,
 };
 
 class Writer {
@@ -55,6 +56,11 @@ public:
     put<uint64_t>(texts.size());
     for (const std::string &text : texts)
       put(text);
+  }
+  template <typename T> void put(const std::vector<T> &values) {
+    static_assert(std::is_arithmetic_v<T>);
+    put<uint64_t>(values.size());
+    putBytes(values.data(), values.size() * sizeof(T));
   }
   void putBytes(const void *data, size_t size) {
     if (size > static_cast<size_t>(end - at))
@@ -87,6 +93,12 @@ public:
     std::vector<std::string> out(get<uint64_t>());
     for (std::string &text : out)
       text = this->text();
+    return out;
+  }
+  template <typename T> std::vector<T> values() {
+    const auto size = get<uint64_t>();
+    std::vector<T> out(size);
+    copyTo(out.data(), size * sizeof(T));
     return out;
   }
   void copyTo(void *out, size_t size) { std::memcpy(out, take(size), size); }

@@ -143,4 +143,16 @@ void RemoteModule::instcount(int64_t *out, bool native) {
   features(Op::Instcount, out, instcountNames(native).size(), native);
 }
 
+ProgramGraph RemoteModule::graph() {
+  ProgramGraph graph;
+  call(Op::Graph, "drawing the graph", {}, [&](Reader &in) {
+    graph.kinds = in.values<uint8_t>();
+    graph.labels = in.values<int32_t>();
+    graph.edges = in.values<int32_t>();
+    graph.edgeKinds = in.values<uint8_t>();
+    graph.positions = in.values<int32_t>();
+  });
+  return graph;
+}
+
 } // namespace llmopt

@@ -36,6 +36,7 @@ public:
   std::vector<std::string> externalDefinitions();
   void autophase(int64_t *out, bool native);
   void instcount(int64_t *out, bool native);
+  ProgramGraph graph();
 
   int workerPid() const { return worker->pid(); }
 

@@ -105,6 +105,7 @@ private:
       return features(instcountNames(native).size(), native,
                       [&](int64_t *out, bool native) { module.instcount(out, native); });
     }
+    case Op::Graph: return graph(module.graph());
     default: throw CoreError(ErrorKind::CompilerError, "a request that no worker knows");
     }
   }
@@ -167,6 +168,16 @@ private:
     compute(values.data(), native);
     Writer out = begin();
     out.putBytes(values.data(), count * sizeof(int64_t));
+    return out.size();
+  }
+
+  size_t graph(const ProgramGraph &graph) {
+    Writer out = begin();
+    out.put(graph.kinds);
+    out.put(graph.labels);
+    out.put(graph.edges);
+    out.put(graph.edgeKinds);
+    out.put(graph.positions);
     return out.size();
   }
 
