@@ -2,6 +2,7 @@
 
 PYTHON ?= python3
 EXTRAS ?= dev
+TORCH ?= torch==2.13.0
 VENV := .venv
 BIN := $(VENV)/bin
 
@@ -13,6 +14,8 @@ BENCH_FLAGS ?=
 PYTEST_FLAGS ?=
 
 comma := ,
+# The types of what learns are those of PyTorch, so mypy has to see them.
+LINT_EXTRAS := $(if $(filter rl,$(subst $(comma), ,$(EXTRAS))),$(EXTRAS),$(EXTRAS)$(comma)rl)
 # One stamp for each set of extras, so that `make EXTRAS=dev,rl test` installs what it adds.
 INSTALLED := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 CORE_SOURCES := $(wildcard llmopt_bench/csrc/* llmopt_bench/csrc/*/*)
@@ -34,7 +37,8 @@ test: setup ## Run the tests
 corpus: setup ## Build corpus-v1 from Debian's source packages
 	@$(BIN)/llmopt-bench datasets build corpus-v1
 
-lint: setup ## Check style and types
+lint: ## Check style and types
+	@$(MAKE) --no-print-directory EXTRAS=$(LINT_EXTRAS) setup
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy llmopt_bench agents baselines
@@ -61,7 +65,7 @@ system-packages:
 	@PYTHON=$(PYTHON) scripts/system-packages.sh
 
 $(INSTALLED): pyproject.toml $(CORE_SOURCES) scripts/install.sh | system-packages
-	@PYTHON=$(PYTHON) scripts/install.sh $(VENV) $(EXTRAS)
+	@PYTHON=$(PYTHON) TORCH=$(TORCH) scripts/install.sh $(VENV) $(EXTRAS)
 	@touch $@
 
 readme: setup ## Write the table of the README from the records in docs/results

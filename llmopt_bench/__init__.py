@@ -18,9 +18,18 @@ if TYPE_CHECKING:
     from llmopt_bench.build import build_info
     from llmopt_bench.datasets import dataset_names, load_program, make_dataset
     from llmopt_bench.env import PassOrderEnv
-    from llmopt_bench.errors import BudgetSpent, LlmoptError
+    from llmopt_bench.errors import (
+        BadModel,
+        BadTraining,
+        BudgetSpent,
+        CompilerError,
+        LlmoptError,
+        UnknownName,
+    )
     from llmopt_bench.features import feature_names
+    from llmopt_bench.graph import GRAPH_VERSION, GRAPH_VOCABULARY, ProgramGraph
     from llmopt_bench.isolation import Isolation
+    from llmopt_bench.labels import Label, read_labels
     from llmopt_bench.pass_list_env import PassListEnv
     from llmopt_bench.passes import PassList
     from llmopt_bench.program import Program
@@ -28,6 +37,7 @@ if TYPE_CHECKING:
     from llmopt_bench.score import score_table
     from llmopt_bench.session import Session
     from llmopt_bench.task import Task, make_task, task_names
+    from llmopt_bench.training import Trained, TrainJob, train_settings
     from llmopt_bench.vector import PassOrderVectorEnv
 
 _HOME = {
@@ -35,8 +45,14 @@ _HOME = {
     "ActionSet": "action_set",
     "Agent": "agent",
     "AgentInfo": "agent",
+    "BadModel": "errors",
+    "BadTraining": "errors",
     "BudgetSpent": "errors",
+    "CompilerError": "errors",
+    "GRAPH_VERSION": "graph",
+    "GRAPH_VOCABULARY": "graph",
     "Isolation": "isolation",
+    "Label": "labels",
     "LlmoptError": "errors",
     "Meter": "budget",
     "PassList": "passes",
@@ -44,9 +60,13 @@ _HOME = {
     "PassOrderEnv": "env",
     "PassOrderVectorEnv": "vector",
     "Program": "program",
+    "ProgramGraph": "graph",
     "Record": "record",
     "Session": "session",
     "Task": "task",
+    "TrainJob": "training",
+    "Trained": "training",
+    "UnknownName": "errors",
     "agent_names": "agent",
     "build_info": "build",
     "dataset_names": "datasets",
@@ -56,9 +76,11 @@ _HOME = {
     "make_action_set": "action_set",
     "make_dataset": "datasets",
     "make_task": "task",
+    "read_labels": "labels",
     "read_records": "record",
     "score_table": "score",
     "task_names": "task",
+    "train_settings": "training",
 }
 
 __all__ = [
@@ -66,8 +88,14 @@ __all__ = [
     "ActionSet",
     "Agent",
     "AgentInfo",
+    "BadModel",
+    "BadTraining",
     "BudgetSpent",
+    "CompilerError",
+    "GRAPH_VERSION",
+    "GRAPH_VOCABULARY",
     "Isolation",
+    "Label",
     "LlmoptError",
     "Meter",
     "PassList",
@@ -75,9 +103,13 @@ __all__ = [
     "PassOrderEnv",
     "PassOrderVectorEnv",
     "Program",
+    "ProgramGraph",
     "Record",
     "Session",
     "Task",
+    "TrainJob",
+    "Trained",
+    "UnknownName",
     "__version__",
     "agent_names",
     "build_info",
@@ -88,9 +120,11 @@ __all__ = [
     "make_action_set",
     "make_dataset",
     "make_task",
+    "read_labels",
     "read_records",
     "score_table",
     "task_names",
+    "train_settings",
 ]
 
 

@@ -23,6 +23,8 @@ GROUP = "llmopt_bench.agents"
 _EXTRAS = {
     "torch": "rl",
     "stable_baselines3": "rl",
+    "sb3_contrib": "rl",
+    "torch_geometric": "rl",
     "transformers": "llm",
     "ray": "distributed",
     "nevergrad": "search",

@@ -22,11 +22,13 @@ from llmopt_bench import (
     cli_lists,
     cli_records,
     cli_run,
+    cli_train,
     cli_tune,
 )
 from llmopt_bench.errors import (
     BadAgent,
     BadTask,
+    BadTraining,
     LlmoptError,
     UnknownName,
     UnknownPass,
@@ -42,7 +44,7 @@ _ENDINGS = (signal.SIGTERM, signal.SIGHUP)
 _ended_by: int = signal.SIGINT
 
 _LONGEST_LINE = 400
-_USAGE_ERRORS = (UnknownName, UnknownPass, UnknownProgram, BadTask, BadAgent)
+_USAGE_ERRORS = (UnknownName, UnknownPass, UnknownProgram, BadTask, BadAgent, BadTraining)
 # The base of every error of the parser; typer exports no name for it.
 _PARSER_ERROR: type[Exception] = typer.BadParameter.__bases__[0]
 
@@ -58,6 +60,7 @@ cli_run.register(app)
 cli_records.register(app)
 cli_curve.register(app)
 cli_tune.register(app)
+cli_train.register(app)
 cli_compile.register(app)
 cli_lists.register(app)
 cli_datasets.register(app)
@@ -125,7 +128,7 @@ def _interrupt(number: int, _: object) -> NoReturn:
 def _end_of_interruption(arguments: Sequence[str] | None) -> int:
     """Return the exit code after Ctrl-C or a signal, and say what became of the work."""
     given = sys.argv[1:] if arguments is None else arguments
-    advice = "; run it again with --resume and --out" if "run" in given[:1] else ""
+    advice = "; run it again with --resume and --out" if given[:1] in (["run"], ["train"]) else ""
     return _complain(f"interrupted; what was finished is kept{advice}", 128 + _ended_by)
 
 

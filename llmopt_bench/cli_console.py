@@ -25,6 +25,14 @@ class Advance(Protocol):
         """Show that ``done`` of ``total`` are finished, and what is being done."""
 
 
+def read_value(text: str) -> Any:
+    """Return a value given as text: read as JSON; what is not JSON is text."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):  # the second for lists in lists in lists
+        return text
+
+
 def print_json(document: object) -> None:
     """Print one JSON document on one line."""
     typer.echo(json.dumps(document))

@@ -29,8 +29,8 @@ def curve(
     """Print what each agent had reached after 0, 1, 2, 5, ... compilations per program.
 
     From records alone; needs no compiler. The numbers are the overall improvement over -Oz of all
-    programs together. A dash: the records do not say (older ones have no curve), or the agent had no
-    such budget.
+    programs together. A dash: the records do not say (older ones have no curve), or the agent had
+    no such budget.
     """
     from llmopt_bench.score_curve import anytime, fine_ticks
 

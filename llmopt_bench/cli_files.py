@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from llmopt_bench.plain_file import write_whole
+
 if TYPE_CHECKING:
     from llmopt_bench.session import Session
 
@@ -49,14 +51,8 @@ def write_module(session: Session, out: Path) -> None:
         CompilerError: There is no machine code for the module's target.
         OSError: The file cannot be written.
     """
-    data = _content(session, out.suffix)
     target = Path(os.path.realpath(out))  # Path.resolve raises for links in a circle
-    draft = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    try:
-        draft.write_bytes(data)
-        draft.replace(target)
-    finally:
-        draft.unlink(missing_ok=True)
+    write_whole(target, _content(session, out.suffix))
 
 
 def _content(session: Session, ending: str) -> bytes:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import shlex
 import sys
 from collections.abc import Iterator, Sequence
@@ -14,7 +13,13 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from llmopt_bench import cli_isolation as limits
-from llmopt_bench.cli_console import Json, print_json, print_table, progress_bar
+from llmopt_bench.cli_console import (
+    Json,
+    print_json,
+    print_table,
+    progress_bar,
+    read_value,
+)
 
 if TYPE_CHECKING:
     from llmopt_bench.agent import LoadedAgent
@@ -220,15 +225,8 @@ def load_agents(names: str, settings: Sequence[str]) -> list[LoadedAgent]:
                 f"expected AGENT.SETTING=VALUE with an agent of --agents, got {text!r}.",
                 param_hint="--set",
             )
-        given[owner][key.removeprefix(f"{owner}.")] = _value(value)
+        given[owner][key.removeprefix(f"{owner}.")] = read_value(value)
     return [load_agent(name, **given[name]) for name in wanted]
-
-
-def _value(text: str) -> Any:
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):  # the second for lists in lists in lists
-        return text
 
 
 def read_all(paths: Sequence[Path]) -> list[Record]:

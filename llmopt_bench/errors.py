@@ -62,6 +62,14 @@ class BadAgent(LlmoptError, TypeError):
     """An object that does not follow the agent protocol, or an answer that is not a pass list."""
 
 
+class BadModel(LlmoptError, ValueError):
+    """A file that holds no model, or the model of another agent, action set or feature set."""
+
+
+class BadTraining(LlmoptError, ValueError):
+    """A training that cannot begin or go on: its settings, its data, or the folder it is in."""
+
+
 class CompilerError(LlmoptError, RuntimeError):
     """LLVM reported an error while it ran passes or generated code."""
 

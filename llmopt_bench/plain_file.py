@@ -1,4 +1,4 @@
-"""The files that users name: read only if they are plain, so that no read blocks or goes on."""
+"""Files that users name: read only if they are plain, and written whole or not at all."""
 
 from __future__ import annotations
 
@@ -68,6 +68,20 @@ def append_whole(stream: FileIO, data: bytes) -> None:
     except OSError as error:
         os.ftruncate(stream.fileno(), before)
         raise OSError(error.errno, error.strerror, stream.name) from error
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file so that whoever looks finds it whole, or as it was before.
+
+    Raises:
+        OSError: It cannot be written.
+    """
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        draft.write_bytes(data)
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 def reason_of(error: Exception) -> str:

@@ -54,7 +54,8 @@ def anytime(
     After c compilations a run counts with the best value that the environment had shown by then,
     which is that of the unoptimised program before the first. From its last compilation on it
     counts with its answer, as in ``score``; so an agent that takes none is a level line. The curve
-    of any other ends at the budget of its runs. Nothing else is free: who has not tried -Oz does not have it.
+    of any other ends at the budget of its runs. Nothing else is free: who has not tried -Oz does
+    not have it.
 
     Args:
         records: Records of one task.

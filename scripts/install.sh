@@ -35,6 +35,15 @@ mapfile -t requirements < <(build_requirements)
 say "getting the build tools: ${requirements[*]} cmake ninja"
 pip install --quiet "${requirements[@]}" cmake ninja
 
+# First of all, and by its exact version: then a build for the CPU alone, where pip finds one of that
+# version, is preferred to one with gigabytes of CUDA, since "2.13.0+cpu" counts as newer.
+case ",$extras," in
+  *,rl,* | *,llm,* | *,all,*)
+    say "getting ${TORCH:=torch}"
+    pip install --quiet "$TORCH"
+    ;;
+esac
+
 # Without isolation: the build tree then survives, and a small change compiles in seconds.
 say "building and installing the library with [$extras]; the first build takes some minutes"
 pip install --quiet --no-build-isolation --editable ".[$extras]"
