@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from llmopt_bench import GRAPH_VERSION, ActionSet, BadModel, UnknownName, feature_names
 
@@ -64,9 +64,9 @@ def save_model(
         "features": features,
         "features_sha256": _hash_of(features),
     }
-    draft = path.with_name(f".{path.name}.tmp")
     arrays = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    save_file(arrays, draft, metadata={_KEY: json.dumps(about, sort_keys=True)})
+    draft = path.with_name(f".{path.name}.tmp")
+    draft.write_bytes(save(arrays, metadata={_KEY: json.dumps(about, sort_keys=True)}))
     draft.replace(path)
 
 

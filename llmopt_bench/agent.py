@@ -212,11 +212,12 @@ def _import(point: EntryPoint) -> object:
         for part in attribute.split("."):
             target = getattr(target, part)
     except (Exception, SystemExit) as error:  # whatever the module does when it is imported
-        raise BadAgent(f"agent {shown(point.name)}: {_import_trouble(error)}") from error
+        raise BadAgent(f"agent {shown(point.name)}: {import_trouble(error)}") from error
     return target
 
 
-def _import_trouble(error: BaseException) -> str:
+def import_trouble(error: BaseException) -> str:
+    """Return what is wrong when something registered cannot be imported, and the next step."""
     text = shorten(str(error), 300)
     missing = (getattr(error, "name", None) or "").partition(".")[0]
     if isinstance(error, ModuleNotFoundError) and missing in _EXTRAS:
@@ -269,7 +270,7 @@ def _construct(name: str, target: type, settings: dict[str, Any]) -> Agent:
     try:
         return cast("Agent", target(**settings))
     except ModuleNotFoundError as error:
-        raise BadAgent(f"agent {name!r}: {_import_trouble(error)}") from error
+        raise BadAgent(f"agent {name!r}: {import_trouble(error)}") from error
     except Exception as error:  # whatever a constructor raises about the settings it got
         raise BadAgent(
             f"agent {name!r} refuses its settings {shown(settings, 300)}: "

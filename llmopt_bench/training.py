@@ -11,6 +11,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Protocol, TypeVar, cast
 
+from llmopt_bench.agent import import_trouble
 from llmopt_bench.agent_settings import Scalar
 from llmopt_bench.errors import BadTraining, UnknownName, shorten, shown, unknown
 from llmopt_bench.plain_file import write_whole
@@ -80,10 +81,7 @@ def load_trainer(name: str) -> Trainer:
     try:
         trainer = getattr(importlib.import_module(module), attribute)
     except (ImportError, AttributeError) as error:
-        raise BadTraining(
-            f"the trainer of {name!r} cannot be imported: {shorten(str(error), 300)}. "
-            "Install or correct its package."
-        ) from error
+        raise BadTraining(f"trainer {name!r}: {import_trouble(error)}") from error
     if not callable(trainer):
         raise BadTraining(f"trainer {name!r}: expected a function of a job, got {shown(trainer)}.")
     return cast("Trainer", trainer)
@@ -100,7 +98,12 @@ def train(job: TrainJob) -> Trained:
     if job.max_minutes is not None and not (math.isfinite(job.max_minutes) and job.max_minutes > 0):
         raise BadTraining(f"max_minutes: expected more than 0, got {job.max_minutes}. Correct it.")
     _claim(job)
-    return trainer(job)
+    try:
+        return trainer(job)
+    except BadTraining:
+        if not job.resume:
+            _release(job)
+        raise
 
 
 def train_settings(job: TrainJob, config: type[Config]) -> Config:
@@ -155,6 +158,13 @@ def _claim(job: TrainJob) -> None:
     else:
         job.out.mkdir(parents=True, exist_ok=True)
         write_whole(path, (json.dumps(asked, indent=1) + "\n").encode())
+
+
+def _release(job: TrainJob) -> None:
+    """Free a folder in which nothing was done, so that a corrected command may use it."""
+    path = job.out / JOB_FILE
+    if list(job.out.iterdir()) == [path]:
+        path.unlink()
 
 
 def _read(path: Path) -> dict[str, Any]:

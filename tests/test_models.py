@@ -50,6 +50,11 @@ def test_a_model_comes_back_with_its_facts(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [tmp_path / "m.safetensors"]
 
 
+def test_a_model_is_for_everybody_to_read(tmp_path: Path) -> None:
+    (tmp_path / "plain").touch()
+    assert saved(tmp_path / "m").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
 def test_a_view_is_saved_as_what_it_shows(tmp_path: Path) -> None:
     turned = {"t": np.arange(6, dtype=np.float32).reshape(2, 3).T}
     models.save_model(tmp_path / "m", "toy", turned, {}, action_set=ACTIONS)

@@ -119,6 +119,26 @@ def test_settings_are_checked(tmp_path: Path, settings: dict[str, Any], text: st
         train_settings(job(tmp_path, settings), Config)
 
 
+def test_a_refused_training_leaves_its_folder_free(tmp_path: Path) -> None:
+    with pytest.raises(BadTraining, match="steps must be"):
+        training.train(job(tmp_path, {"steps": 0}))
+    training.train(job(tmp_path))
+    with pytest.raises(BadTraining, match="cannot resume: settings"):
+        training.train(job(tmp_path, {"steps": 0}, resume=True))
+    assert (tmp_path / training.JOB_FILE).exists()
+
+
+def test_a_missing_package_of_a_trainer_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "wants_torch.py").write_text("raise ModuleNotFoundError('no', name='torch.nn')")
+    monkeypatch.syspath_prepend(tmp_path)
+    point = EntryPoint("learner", "wants_torch:train", training.GROUP)
+    monkeypatch.setattr(training, "entry_points", lambda **_: [point])
+    with pytest.raises(BadTraining, match=r"needs torch.*pip install 'llmopt-bench\[rl\]'"):
+        training.load_trainer("learner")
+
+
 def test_a_whole_number_is_a_fraction(tmp_path: Path) -> None:
     config = train_settings(job(tmp_path, {"rate": 2, "path": "x"}), Config)
     assert config == Config(rate=2.0, path="x")
@@ -128,9 +148,9 @@ def test_a_whole_number_is_a_fraction(tmp_path: Path) -> None:
 def test_trainers_that_do_not_work(tmp_path: Path) -> None:
     with pytest.raises(UnknownName, match="Did you mean 'counter'"):
         training.load_trainer("countr")
-    with pytest.raises(BadTraining, match="cannot be imported: No module named 'no_such_module'"):
+    with pytest.raises(BadTraining, match=r"cannot import it: .*'no_such_module'"):
         training.load_trainer("broken")
-    with pytest.raises(BadTraining, match="expected a function of a job, got 5"):
+    with pytest.raises(BadTraining, match="expected a function of a job"):
         training.load_trainer("number")
 
 
