@@ -1,0 +1,35 @@
+"""What a policy is worth on programs that it has not learnt from."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from llmopt_bench import PassOrderEnv, Program
+
+from .agent import follow
+from .policy import Policy
+
+
+def validate(policy: Policy, programs: Sequence[Program]) -> dict[str, float]:
+    """Let a policy act on each program, as the agent does.
+
+    Returns:
+        ``overall_improvement``: sum(Oz) / sum(new) - 1; ``mean_over_oz``: mean of
+        (Oz - new) / Oz; ``compilations``: mean; ``programs``: how many.
+    """
+    env = PassOrderEnv(programs=programs, observation="instruction_count")
+    oz, new, compilations = 0, 0, 0
+    over_oz = 0.0
+    for program in programs:
+        env.reset(options={"program": program})
+        follow(policy, env)
+        oz += env.oz
+        new += env.curve.best
+        over_oz += (env.oz - env.curve.best) / env.oz
+        compilations += env.meter.compilations
+    return {
+        "overall_improvement": oz / new - 1,
+        "mean_over_oz": over_oz / len(programs),
+        "compilations": compilations / len(programs),
+        "programs": len(programs),
+    }
