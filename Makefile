@@ -7,7 +7,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 
 BENCH_TASK ?= functions-v1
-BENCH_AGENTS ?= O0,O1,O2,O3,Os,Oz,random,greedy,tuner
+BENCH_AGENTS ?= O0,O1,O2,O3,Os,Oz,random,greedy,tuner,autophase,coreset-nvp,coreset,oracle
 BENCH_BUDGET ?= 140
 BENCH_FLAGS ?=
 
