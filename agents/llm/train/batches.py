@@ -1,0 +1,140 @@
+"""What the model sees at a time: examples of like length, in an order that repeats.
+
+Packing here means that a batch is filled by tokens, not by examples. Each row is one example, and
+rows of like length are put together, so that little is padding (1 % of a batch on the shipped
+data). Nothing attends to another example, the causal kernel of attention needs no mask, and its
+cost grows with the lengths of the examples rather than with that of the context.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .config import LlmConfig
+from .token_files import Ints, TokenFile, TokenIds
+
+_WINDOW = 2048
+"""Among so many examples in random order, those of like length are put together."""
+
+Numbers = NDArray[np.intp]
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Some examples."""
+
+    tokens: Tensor
+    """(examples, longest), with padding at the end."""
+    weights: Tensor
+    """(examples, longest), that of each token in the loss."""
+    places: Tensor
+    """Where in both, row after row, a token is that the next one, with a weight, is foretold from.
+    They are found before the batch is on a GPU, which would have to be waited for."""
+    lengths: Ints
+
+    def to(self, device: torch.device) -> Batch:
+        """Return the batch on a device."""
+        return Batch(
+            self.tokens.to(device, non_blocking=True),
+            self.weights.to(device, non_blocking=True),
+            self.places.to(device, non_blocking=True),
+            self.lengths,
+        )
+
+
+class Examples:
+    """The examples that a training uses, out of a file.
+
+    Args:
+        file: The tokens.
+        ids: Those with a meaning.
+        config: Says which examples have their IR, and what weighs how much.
+        seed: Of the choice of those that have their IR, or that are used at all.
+    """
+
+    def __init__(self, file: TokenFile, ids: TokenIds, config: LlmConfig, seed: int) -> None:
+        self._tokens = file.tokens
+        self._ids = ids
+        self._config = config
+        begin, _, ir, end = file.spans.T
+        rng = np.random.default_rng(seed)
+        used = rng.random(len(begin)) < config.share
+        whole = (rng.random(len(begin)) < config.ir_task) & (end - begin < config.context)
+        stop = np.where(whole, end, ir)
+        fits = stop - begin < config.context
+        self.too_long = int((used & ~fits).sum())
+        """Examples that are left out since even their prompt and counts leave no room."""
+        self.without_ir = int((used & fits & ~whole).sum())
+        """Examples that end after the counts."""
+        self._spans = np.stack([*file.spans.T[:3], stop], axis=1)[used & fits]
+        self.lengths: Ints = self._spans[:, 3] - self._spans[:, 0] + 1
+        """With the token that ends each."""
+
+    def __len__(self) -> int:
+        return len(self._spans)
+
+    def batch(self, numbers: Numbers) -> Batch:
+        """Return some examples."""
+        config, lengths = self._config, self.lengths[numbers]
+        tokens = np.full((len(numbers), lengths.max()), self._ids.padding, np.int64)
+        weights = np.zeros(tokens.shape, np.float32)
+        for row, number in enumerate(numbers):
+            begin, answer, ir, stop = self._spans[number]
+            tokens[row, : stop - begin] = self._tokens[begin:stop]
+            tokens[row, stop - begin] = self._ids.end
+            weights[row, 1 : answer - begin] = config.prompt_weight
+            weights[row, answer - begin : ir - begin] = config.list_weight
+            weights[row, ir - begin : stop - begin + 1] = 1.0 if stop > ir else config.list_weight
+        places = np.flatnonzero(weights) - 1  # the first token of a row has no weight
+        tensor = torch.from_numpy
+        return Batch(tensor(tokens), tensor(weights), tensor(places), lengths)
+
+
+def epoch_of(lengths: Ints, config: LlmConfig, seed: int, epoch: int) -> list[list[Numbers]]:
+    """Return the steps of an epoch: batches of the numbers of examples, every example once.
+
+    The same seed and epoch give the same, so that a training can go on in the middle of one.
+
+    Args:
+        lengths: Of the examples.
+        config: Says how many tokens a batch and a step have.
+        seed: Of the training.
+        epoch: Its number.
+    """
+    rng = np.random.default_rng([seed, epoch])
+    order = rng.permutation(len(lengths))
+    steps: list[list[Numbers]] = []
+    for start in range(0, len(order), _WINDOW):
+        window = order[start : start + _WINDOW]
+        window = window[np.argsort(lengths[window], kind="stable")]
+        batches = _filled(window, lengths, config.micro_tokens)
+        mixed = [batches[number] for number in rng.permutation(len(batches))]
+        steps += _grouped(mixed, lengths, config.batch_tokens)
+    return steps
+
+
+def _filled(numbers: Numbers, lengths: Ints, most: int) -> list[Numbers]:
+    """Cut examples, sorted by length, into batches of at most so many tokens with padding."""
+    batches, start = [], 0
+    for stop in range(1, len(numbers) + 1):
+        if stop == len(numbers) or (stop + 1 - start) * lengths[numbers[stop]] > most:
+            batches.append(numbers[start:stop])
+            start = stop
+    return batches
+
+
+def _grouped(batches: list[Numbers], lengths: Ints, wanted: int) -> list[list[Numbers]]:
+    """Put batches together into steps of about so many tokens, of like size."""
+    total = sum(int(lengths[batch].sum()) for batch in batches)
+    count = max(1, round(total / wanted))
+    steps: list[list[Numbers]] = [[] for _ in range(count)]
+    before = 0
+    for batch in batches:
+        steps[min(before * count // max(total, 1), count - 1)].append(batch)
+        before += int(lengths[batch].sum())
+    return [step for step in steps if step]

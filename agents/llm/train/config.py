@@ -1,0 +1,119 @@
+"""What a training of a language model can be told: `llmopt-bench train llm --set NAME=VALUE`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+STAGES = ("data", "tokenizer", "tokens", "train", "eval")
+SIZES = ("tiny", "mini", "small", "7b")
+DTYPES = ("auto", "float32", "bfloat16")
+
+_AT_LEAST_ONE = (
+    "validation_functions",
+    "tokenizer_functions",
+    "batch_tokens",
+    "log_every",
+    "validate_every",
+    "eval_batch",
+)
+_SHARES = ("share", "ir_task", "final_rate", "warmup")
+_POSITIVE = ("share", "list_weight", "rate", "clip")
+_IF_GIVEN = ("threads", "functions", "steps")
+_NOT_NEGATIVE = ("holdout", "prompt_weight", "decay", "checkpoint_minutes")
+
+
+@dataclass(frozen=True)
+class LlmConfig:
+    """The settings of a training."""
+
+    stage: str = "all"
+    """One of ``STAGES``, or ``all`` for one after the other."""
+    inputs: str | None = None
+    """Folder with results of earlier stages that are not in the folder of this training."""
+    threads: int | None = None
+    """Threads of a stage, but for `tokenizers`, which takes all; None for one on each core."""
+
+    functions: int | None = None
+    """Labelled functions to learn from, chosen at random; None for all."""
+    holdout: int = 500
+    """At most so many of them are kept apart, in whole packages, for the loss on unseen code."""
+    validation: str = "corpus-validation-v1"
+    """Dataset on which ``eval`` lets the model answer."""
+    validation_functions: int = 1000
+    """The most of its functions that are used."""
+    sample_seed: int = 0
+    """Seed of the choice of functions; the seed of the training is that of the model."""
+
+    vocabulary: int = 4096
+    """Tokens, with those of the actions."""
+    tokenizer_functions: int = 5000
+    """Functions from which the tokenizer learns."""
+
+    size: str = "small"
+    """One of ``SIZES``."""
+    context: int = 2048
+    """The most tokens of an example. What is longer ends after the counts, or is left out."""
+    ir_task: float = 1.0
+    """Share of examples whose answer goes on with the optimised IR."""
+    prompt_weight: float = 0.0
+    """Weight of the tokens of the prompt in the loss; those of optimised IR weigh 1."""
+    list_weight: float = 1.0
+    """Weight of the tokens of the answer up to the counts in the loss."""
+    share: float = 1.0
+    """Share of the examples that is used, for ablations."""
+
+    steps: int | None = None
+    """Steps of the optimizer; None to fill ``--max-minutes``."""
+    batch_tokens: int = 32768
+    """Tokens of a step, about."""
+    micro_tokens: int = 8192
+    """The most tokens, with padding, that go through the model at a time."""
+    rate: float = 1e-3
+    """Learning rate, at its highest; arXiv 2309.07062 has 1e-5 for 7B."""
+    final_rate: float = 0.1
+    """The learning rate ends at this share of the highest."""
+    warmup: float = 0.033
+    """Share of the training in which the rate rises; 1,000 of 30,000 steps in the paper."""
+    decay: float = 0.1
+    """Weight decay of the matrices."""
+    clip: float = 1.0
+    """The most that the norm of the gradient may be."""
+    dtype: str = "auto"
+    """In what the matrices are multiplied; ``auto``: bfloat16 where this machine is faster so."""
+    recompute: bool = False
+    """Whether to save memory by computing activations twice."""
+    log_every: int = 10
+    """Steps between two lines of the log."""
+    validate_every: int = 250
+    """Steps between two losses on the functions that were kept apart; also after the last step."""
+    checkpoint_minutes: float = 5.0
+    """Time between two checkpoints, 0 for one after each step; the last step has one too."""
+
+    eval_batch: int = 16
+    """Functions that are answered at a time."""
+
+    def __post_init__(self) -> None:
+        """Check the settings."""
+        choices = (("stage", (*STAGES, "all")), ("size", SIZES), ("dtype", DTYPES))
+        for name, known in choices:
+            if getattr(self, name) not in known:
+                raise ValueError(
+                    f"{name}: expected one of {', '.join(known)}, got {getattr(self, name)!r}"
+                )
+        self._expect(_AT_LEAST_ONE, "1 or more", lambda value: value >= 1)
+        self._expect(_NOT_NEGATIVE, "0 or more", lambda value: value >= 0)
+        self._expect(_POSITIVE, "more than 0", lambda value: value > 0)
+        self._expect(_SHARES, "a share, 0 to 1", lambda value: 0 <= value <= 1)
+        self._expect(_IF_GIVEN, "1 or more, or null", lambda value: value is None or value >= 1)
+        if self.micro_tokens < self.context:
+            raise ValueError(
+                f"micro_tokens: expected at least the context, {self.context}, "
+                f"got {self.micro_tokens}"
+            )
+
+    def _expect(self, names: Iterable[str], what: str, good: Callable[[Any], bool]) -> None:
+        for name in names:
+            if not good(getattr(self, name)):
+                raise ValueError(f"{name}: expected {what}, got {getattr(self, name)}")

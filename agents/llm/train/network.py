@@ -1,0 +1,116 @@
+"""The model: the Llama architecture, by size, and its loss."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+from transformers import LlamaConfig, LlamaForCausalLM
+from transformers.utils import logging
+
+from .batches import Batch
+from .token_files import TokenIds
+
+_SIZES: dict[str, dict[str, Any]] = {
+    "tiny": {
+        "hidden_size": 64,
+        "intermediate_size": 176,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "tie_word_embeddings": True,
+    },
+    # 5.8 million parameters: what three hours of two processor cores are best spent on.
+    "mini": {
+        "hidden_size": 256,
+        "intermediate_size": 704,
+        "num_hidden_layers": 6,
+        "num_attention_heads": 4,
+        "tie_word_embeddings": True,
+    },
+    # 15.7 million parameters, 31 MB. Tied, since the embeddings are a tenth of the model.
+    "small": {
+        "hidden_size": 384,
+        "intermediate_size": 1024,
+        "num_hidden_layers": 8,
+        "num_attention_heads": 6,
+        "tie_word_embeddings": True,
+    },
+    # Llama 2 7B, as in arXiv 2309.07062.
+    "7b": {
+        "hidden_size": 4096,
+        "intermediate_size": 11008,
+        "num_hidden_layers": 32,
+        "num_attention_heads": 32,
+        "tie_word_embeddings": False,
+    },
+}
+
+_MULTIPLE = 64
+"""The vocabulary of the model is a multiple of this: GPUs multiply such matrices faster."""
+
+
+def model_config(size: str, vocabulary: int, context: int, ids: TokenIds) -> LlamaConfig:
+    """Return the shape of a model."""
+    llama: Any = LlamaConfig
+    config: LlamaConfig = llama(
+        **_SIZES[size],
+        vocab_size=-(-vocabulary // _MULTIPLE) * _MULTIPLE,
+        max_position_embeddings=context,
+        bos_token_id=ids.begin,
+        eos_token_id=ids.end,
+        pad_token_id=ids.padding,
+        attn_implementation="sdpa",
+        use_cache=True,
+    )
+    return config
+
+
+def make_network(config: LlamaConfig, seed: int) -> LlamaForCausalLM:
+    """Return a model with random weights: the same seed, the same weights."""
+    torch.manual_seed(seed)
+    return LlamaForCausalLM(config)
+
+
+def token_losses(model: LlamaForCausalLM, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Return the loss of each token that counts, and its weight.
+
+    Logits are made for these tokens alone. No mask is needed: padding comes after the text, where
+    causal attention does not look.
+    """
+    hidden = model.model(batch.tokens, use_cache=False).last_hidden_state.flatten(0, 1)
+    logits = model.lm_head(hidden[batch.places])
+    targets = batch.tokens.flatten()[batch.places + 1]
+    losses = functional.cross_entropy(logits.float(), targets, reduction="none")
+    return losses, batch.weights.flatten()[batch.places + 1]
+
+
+def flops_of(config: LlamaConfig, batch: Batch) -> float:
+    """Return the operations that a training step needs for a batch, without its padding.
+
+    Twice the parameters of each matrix for each token, and what attention does to the tokens
+    before; the backward pass costs twice as much as the forward pass.
+    """
+    width, layers = config.hidden_size, config.num_hidden_layers
+    heads = (config.num_key_value_heads or config.num_attention_heads) / config.num_attention_heads
+    matrices = 2 * width * width * (1 + heads) + 3 * width * config.intermediate_size
+    forward = 2.0 * layers * matrices * batch.lengths.sum()
+    forward += 2.0 * layers * width * (batch.lengths.astype(float) ** 2).sum()
+    forward += 2.0 * config.vocab_size * width * len(batch.places)
+    return float(3 * forward)
+
+
+@contextmanager
+def without_bars() -> Iterator[None]:
+    """Keep transformers from drawing a bar for each file of weights."""
+    bars: Any = logging
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()

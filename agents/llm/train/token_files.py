@@ -1,0 +1,48 @@
+"""Files of tokens, mapped into memory: all that the training of a model reads.
+
+``PART.bin`` holds the tokens of all examples, one after the other, as 16 or 32 bit numbers.
+``PART.npy`` holds four numbers for each example: where its prompt begins, where its answer begins,
+where the optimised IR in the answer begins, and where it ends.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+FORMAT = 1
+"""Of the folder that the stage ``tokens`` writes."""
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class TokenFile:
+    """The tokens of examples."""
+
+    tokens: NDArray[np.uint16] | NDArray[np.uint32]
+    spans: Ints
+    """(examples, 4): begin, answer, optimised IR, end."""
+
+    @classmethod
+    def open(cls, folder: Path, part: str, dtype: str) -> TokenFile:
+        """Map a file into memory."""
+        spans = np.load(folder / f"{part}.npy", allow_pickle=False)
+        path = folder / f"{part}.bin"
+        if not path.stat().st_size:  # an empty file cannot be mapped
+            return cls(np.empty(0, dtype), spans)
+        return cls(np.memmap(path, dtype, mode="r"), spans)
+
+
+@dataclass(frozen=True)
+class TokenIds:
+    """The tokens that stand for more than their text."""
+
+    begin: int
+    end: int
+    padding: int
+    code: int
+    """``[code]``, which follows the counts in an answer."""
