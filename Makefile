@@ -15,7 +15,9 @@ PYTEST_FLAGS ?=
 
 comma := ,
 # The types of what learns are those of PyTorch, so mypy has to see them.
-LINT_EXTRAS := $(if $(filter rl,$(subst $(comma), ,$(EXTRAS))),$(EXTRAS),$(EXTRAS)$(comma)rl)
+given := $(subst $(comma), ,$(EXTRAS))
+space := $(subst ,, )
+LINT_EXTRAS := $(subst $(space),$(comma),$(strip $(given) $(filter-out $(given),rl llm)))
 # One stamp for each set of extras, so that `make EXTRAS=dev,rl test` installs what it adds.
 INSTALLED := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 CORE_SOURCES := $(wildcard llmopt_bench/csrc/* llmopt_bench/csrc/*/*)
