@@ -70,7 +70,7 @@ def test_a_training_gives_a_model_that_acts(tmp_path: Path, algorithm: str) -> N
     )
     rows = curve(tmp_path)
     assert [row["round"] for row in rows] == [1, 2]
-    assert 0 < rows[0]["seconds"] < rows[1]["seconds"]
+    assert 0 <= rows[0]["seconds"] <= rows[1]["seconds"]  # tenths: a round may take none
     assert 180 <= rows[-1]["steps"] < 190  # DQN collects eight at a time
     scores = [row["validation"]["overall_improvement"] for row in rows]
     assert trained.validation["overall_improvement"] == max(scores)
