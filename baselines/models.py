@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from llmopt_bench import GRAPH_VERSION, ActionSet, BadModel, UnknownName, feature_names
+from llmopt_bench import GRAPH_VERSION, ActionSet, BadModel, UnknownName, feature_names, write_whole
 
 FORMAT = 1
 _KEY = "llmopt_bench"
@@ -65,9 +65,7 @@ def save_model(
         "features_sha256": _hash_of(features),
     }
     arrays = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
-    draft = path.with_name(f".{path.name}.tmp")
-    draft.write_bytes(save(arrays, metadata={_KEY: json.dumps(about, sort_keys=True)}))
-    draft.replace(path)
+    write_whole(path, save(arrays, metadata={_KEY: json.dumps(about, sort_keys=True)}))
 
 
 def load_model(path: Path, kind: str, action_set: ActionSet) -> Model:

@@ -32,9 +32,10 @@ if TYPE_CHECKING:
     from llmopt_bench.labels import Label, read_labels
     from llmopt_bench.pass_list_env import PassListEnv
     from llmopt_bench.passes import PassList
+    from llmopt_bench.plain_file import write_whole
     from llmopt_bench.program import Program
     from llmopt_bench.record import Record, read_records
-    from llmopt_bench.score import score_table
+    from llmopt_bench.score import overall_improvement, score_table
     from llmopt_bench.session import Session
     from llmopt_bench.task import Task, make_task, task_names
     from llmopt_bench.training import Trained, TrainJob, train_settings
@@ -76,11 +77,13 @@ _HOME = {
     "make_action_set": "action_set",
     "make_dataset": "datasets",
     "make_task": "task",
+    "overall_improvement": "score",
     "read_labels": "labels",
     "read_records": "record",
     "score_table": "score",
     "task_names": "task",
     "train_settings": "training",
+    "write_whole": "plain_file",
 }
 
 __all__ = [
@@ -120,11 +123,13 @@ __all__ = [
     "make_action_set",
     "make_dataset",
     "make_task",
+    "overall_improvement",
     "read_labels",
     "read_records",
     "score_table",
     "task_names",
     "train_settings",
+    "write_whole",
 ]
 
 

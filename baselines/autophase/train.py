@@ -21,7 +21,15 @@ from stable_baselines3.common.base_class import BaseAlgorithm
 from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 
-from llmopt_bench import BadTraining, Program, Trained, TrainJob, make_action_set, train_settings
+from llmopt_bench import (
+    BadTraining,
+    Program,
+    Trained,
+    TrainJob,
+    make_action_set,
+    train_settings,
+    write_whole,
+)
 
 from .algorithms import MASKED, begin_round, make_algorithm, network_of, restore, state_of
 from .policy import policy_of, save_policy
@@ -220,8 +228,8 @@ class _Training:
             facts = {**about, **row, "seed": self._job.seed, "settings": asdict(self._config)}
             save_policy(self._model, tensors, masked, facts, make_action_set())
         lines = "".join(f"{json.dumps(row)}\n" for row in self._curve)
-        _write(self._job.out / "curve.jsonl", lines.encode())
-        _write(self._checkpoint, state_of(self._learner, {"curve": self._curve}))
+        write_whole(self._job.out / "curve.jsonl", lines.encode())
+        write_whole(self._checkpoint, state_of(self._learner, {"curve": self._curve}))
 
     def _resume(self) -> None:
         if not self._checkpoint.exists():  # it ended in its first round
@@ -259,10 +267,3 @@ class _Progress(BaseCallback):
 
 def _log_formats() -> list[str]:
     return ["tensorboard"] if importlib.util.find_spec("tensorboard") else []
-
-
-def _write(path: Path, data: bytes) -> None:
-    """Write a file so that whoever looks finds it whole, or as it was before."""
-    draft = path.with_name(f".{path.name}.tmp")
-    draft.write_bytes(data)
-    draft.replace(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from llmopt_bench import PassOrderEnv, Program
+from llmopt_bench import PassOrderEnv, Program, overall_improvement
 
 from .agent import follow
 from .policy import Policy
@@ -18,17 +18,19 @@ def validate(policy: Policy, programs: Sequence[Program]) -> dict[str, float]:
         (Oz - new) / Oz; ``compilations``: mean; ``programs``: how many.
     """
     env = PassOrderEnv(programs=programs, observation="instruction_count")
-    oz, new, compilations = 0, 0, 0
+    oz: list[int] = []
+    new: list[int] = []
+    compilations = 0
     over_oz = 0.0
     for program in programs:
         env.reset(options={"program": program})
         follow(policy, env)
-        oz += env.oz
-        new += env.curve.best
-        over_oz += (env.oz - env.curve.best) / env.oz
+        oz.append(env.oz)
+        new.append(env.curve.best)
+        over_oz += (oz[-1] - new[-1]) / oz[-1]
         compilations += env.meter.compilations
     return {
-        "overall_improvement": oz / new - 1,
+        "overall_improvement": overall_improvement(oz, new),
         "mean_over_oz": over_oz / len(programs),
         "compilations": compilations / len(programs),
         "programs": len(programs),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from llmopt_bench import overall_improvement
+
 from .measure import Measured
 
 
@@ -19,4 +21,4 @@ def improvement_at(order: NDArray[np.intp], table: Measured, tries: int) -> floa
     tried = np.take_along_axis(table.sizes, order[:, :tries], axis=1)
     # The empty list is known without a compilation.
     best = np.minimum(tried.min(axis=1), table.initial)
-    return float(table.oz.sum() / max(best.sum(), 1) - 1)
+    return overall_improvement(table.oz.tolist(), best.tolist())

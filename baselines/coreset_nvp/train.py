@@ -25,6 +25,7 @@ from llmopt_bench import (
     make_action_set,
     make_dataset,
     train_settings,
+    write_whole,
 )
 
 from .candidates import chains_of, frequent_lists, read_train_labels, sample_uris, shuffled
@@ -82,7 +83,6 @@ def _coreset(stages: Stages, labels: Sequence[Label], config: NvpConfig) -> list
     order = greedy_coreset(rewards_of(table, config.reward_power), config.lists)
     both = [*candidates, *chains]
     coreset = [both[number] for number in order]
-    draft = path.with_suffix(".tmp")
-    draft.write_text(json.dumps([list(passes) for passes in coreset], indent=1) + "\n", "utf-8")
-    draft.replace(path)
+    text = json.dumps([list(passes) for passes in coreset], indent=1) + "\n"
+    write_whole(path, text.encode())
     return coreset

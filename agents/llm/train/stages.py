@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from llmopt_bench import BadTraining, TrainJob
+from llmopt_bench import BadTraining, TrainJob, write_whole
 
 from .config import STAGES, LlmConfig
 
@@ -71,10 +71,8 @@ class Stages:
 
     def finish(self, stage: str, about: Mapping[str, Any]) -> None:
         """Say what a stage has made, now that it is whole."""
-        path = self.folder(stage) / ABOUT
-        draft = path.with_name(f".{ABOUT}.tmp")
-        draft.write_text(json.dumps(about, indent=1, sort_keys=True) + "\n", "utf-8")
-        draft.replace(path)
+        text = json.dumps(about, indent=1, sort_keys=True) + "\n"
+        write_whole(self.folder(stage) / ABOUT, text.encode())
 
     def deadline(self, stage: str) -> float:
         """Return when a stage has to end (``time.monotonic``)."""
