@@ -28,6 +28,8 @@ if TYPE_CHECKING:
     )
     from llmopt_bench.features import feature_names
     from llmopt_bench.graph import GRAPH_VERSION, GRAPH_VOCABULARY, ProgramGraph
+    from llmopt_bench.ir_errors import IrError
+    from llmopt_bench.ir_scores import IrScore, IrScorer, summarize_ir
     from llmopt_bench.isolation import Isolation
     from llmopt_bench.labels import Label, read_labels
     from llmopt_bench.pass_list_env import PassListEnv
@@ -35,8 +37,9 @@ if TYPE_CHECKING:
     from llmopt_bench.plain_file import write_whole
     from llmopt_bench.program import Program
     from llmopt_bench.record import Record, read_records
-    from llmopt_bench.score import overall_improvement, score_table
+    from llmopt_bench.score import bootstrap_interval, overall_improvement, score_table
     from llmopt_bench.session import Session
+    from llmopt_bench.single_pass_env import SinglePassEnv
     from llmopt_bench.task import Task, make_task, task_names
     from llmopt_bench.training import Trained, TrainJob, train_settings
     from llmopt_bench.vector import PassOrderVectorEnv
@@ -52,6 +55,9 @@ _HOME = {
     "CompilerError": "errors",
     "GRAPH_VERSION": "graph",
     "GRAPH_VOCABULARY": "graph",
+    "IrError": "ir_errors",
+    "IrScore": "ir_scores",
+    "IrScorer": "ir_scores",
     "Isolation": "isolation",
     "Label": "labels",
     "LlmoptError": "errors",
@@ -64,11 +70,13 @@ _HOME = {
     "ProgramGraph": "graph",
     "Record": "record",
     "Session": "session",
+    "SinglePassEnv": "single_pass_env",
     "Task": "task",
     "TrainJob": "training",
     "Trained": "training",
     "UnknownName": "errors",
     "agent_names": "agent",
+    "bootstrap_interval": "score",
     "build_info": "build",
     "dataset_names": "datasets",
     "feature_names": "features",
@@ -81,6 +89,7 @@ _HOME = {
     "read_labels": "labels",
     "read_records": "record",
     "score_table": "score",
+    "summarize_ir": "ir_scores",
     "task_names": "task",
     "train_settings": "training",
     "write_whole": "plain_file",
@@ -97,6 +106,9 @@ __all__ = [
     "CompilerError",
     "GRAPH_VERSION",
     "GRAPH_VOCABULARY",
+    "IrError",
+    "IrScore",
+    "IrScorer",
     "Isolation",
     "Label",
     "LlmoptError",
@@ -109,12 +121,14 @@ __all__ = [
     "ProgramGraph",
     "Record",
     "Session",
+    "SinglePassEnv",
     "Task",
     "TrainJob",
     "Trained",
     "UnknownName",
     "__version__",
     "agent_names",
+    "bootstrap_interval",
     "build_info",
     "dataset_names",
     "feature_names",
@@ -127,6 +141,7 @@ __all__ = [
     "read_labels",
     "read_records",
     "score_table",
+    "summarize_ir",
     "task_names",
     "train_settings",
     "write_whole",
@@ -160,6 +175,12 @@ _gymnasium.register(
 _gymnasium.register(
     id="llmopt_bench/PassList-v0",
     entry_point="llmopt_bench.pass_list_env:PassListEnv",
+    disable_env_checker=True,
+    order_enforce=False,
+)
+_gymnasium.register(
+    id="llmopt_bench/SinglePass-v0",
+    entry_point="llmopt_bench.single_pass_env:SinglePassEnv",
     disable_env_checker=True,
     order_enforce=False,
 )

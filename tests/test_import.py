@@ -103,7 +103,8 @@ def test_import_registers_the_environments(tmp_path: Path) -> None:
         "print(json.dumps(sorted(set(gymnasium.registry) - before)))"
     )
     registered = json.loads(run_fresh(code, tmp_path).stdout)
-    assert registered == ["llmopt_bench/PassList-v0", "llmopt_bench/PassOrder-v0"]
+    names = ("PassList-v0", "PassOrder-v0", "SinglePass-v0")
+    assert registered == [f"llmopt_bench/{name}" for name in names]
 
 
 @pytest.mark.parametrize("name", llmopt_bench.__all__)

@@ -15,7 +15,17 @@ PACKAGE = "llmopt_bench"
 PLUGINS = ("agents", "baselines")
 LAYERS = (
     ("errors",),
-    ("program", "passes", "action_set", "passlist_text", "plain_file", "budget", "anytime"),
+    (
+        "program",
+        "passes",
+        "action_set",
+        "passlist_text",
+        "plain_file",
+        "budget",
+        "anytime",
+        "ir_bleu",
+        "ir_errors",
+    ),
     ("task", "record", "record_fields"),
     ("score", "score_curve", "_core", "isolation", "module_state"),
     (
@@ -26,6 +36,8 @@ LAYERS = (
         "datasets",
         "execution",
         "frontend",
+        "ir_running",
+        "ir_scores",
         "report",
         "plot",
         "board",
@@ -34,6 +46,7 @@ LAYERS = (
         "env",
         "episode",
         "pass_list_env",
+        "single_pass_env",
         "vector",
         "lockstep",
         "session_cache",
