@@ -1,0 +1,212 @@
+"""The agent ``llm``: a language model that runs here names the pass list."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from math import ceil
+from pathlib import Path
+from typing import TYPE_CHECKING, ClassVar
+
+from numpy.random import Generator
+
+from llmopt_bench import ActionSet, BadModel, PassList, PassOrderEnv
+
+from ..search.trials import check_at_least
+from .answering import (
+    OZ,
+    Replies,
+    Tally,
+    affordable,
+    fallback,
+    greedy_then_draws,
+    propose,
+    settle,
+    show,
+    within,
+)
+from .feedback import Conversation, Turns
+from .feedback_text import LENGTHS
+from .grammar import has_grammar, make_grammar
+from .model import Model, Reply, Sampling
+from .prompt import Prompt, Request, make_prompt
+
+if TYPE_CHECKING:
+    from .local import LocalModel
+
+DECODINGS = ("greedy", "sample", "priority")
+SHIPPED = Path(__file__).parent / "models" / "llm-v1"
+"""The model that comes with the library."""
+_NEEDS = ("torch", "transformers", "llguidance")
+_DTYPES = ("auto", "bfloat16", "float32")
+_STOPS = {"paper": (" to ",), "compact": (" to ",), "llm-compiler-ftd": ("<code>",)}
+"""What ends the answer, by prompt: what follows is no part of the list."""
+_BETWEEN = {"paper": ",", "compact": ",", "llm-compiler-ftd": "),function(", "chat": '", "'}
+"""What stands between the actions of an answer, by prompt."""
+_WORDS = 16
+"""Tokens of an answer for the words around the list."""
+
+
+@dataclass(frozen=True)
+class LlmAgent:
+    """Shows the program to a language model, and answers with the pass list that it names.
+
+    Without a budget for compilations the answer is the greedy one, untried. With a budget the model
+    names more lists, each different one is tried, and the best wins, or the empty list. The first
+    list is the greedy one at any budget, and the others come in the same order, so that a larger
+    budget never gives more instructions. ``Oz`` is no candidate of its own, but for two cases:
+    ``try_oz``, and where the greedy answer of the model has no list (``fallbacks`` in ``usage``).
+
+    ``usage`` counts tokens, answers and what was wrong with them: see ``answering.Tally``.
+    """
+
+    version: ClassVar[str] = "1"
+    model: str | None = None
+    """A folder or the name of a model on the hub, as transformers loads it; None for the model that
+    comes with the library."""
+    prompt: str = "paper"
+    """How the model is asked: ``paper``, ``llm-compiler-ftd`` or ``chat``."""
+    decoding: str = "priority"
+    """Where further lists come from: ``priority`` (Priority Sampling), ``sample`` (random draws),
+    ``greedy`` (there are none)."""
+    samples: int | None = None
+    """The most lists that are tried; None for as many as the budget allows."""
+    whole_path: bool = False
+    """What ranks a beginning in Priority Sampling: the probability of all its tokens, or of the
+    last one (``priority.by_priority``)."""
+    temperature: float = 1.0
+    """Of draws."""
+    top_p: float = 1.0
+    """Draws are from the most probable tokens that have this share together."""
+    try_oz: bool = False
+    """Whether ``Oz`` is tried after the greedy list; it is one of the lists of the budget."""
+    constrained: bool = True
+    """Whether the model can write nothing but lists of actions; for ``paper`` and ``chat``."""
+    max_passes: int = 20
+    """The most passes of a list, where the model is constrained."""
+    max_tokens: int | None = None
+    """The most tokens of an answer; None for what ``max_passes`` passes of middling length take."""
+    turns: int = 1
+    """The most answers with the compiler's feedback in between (``feedback.Conversation``); 1 for
+    none. Each list is tried as it comes, without ``samples`` and ``try_oz``."""
+    feedback: str = "short"
+    """What the model is told: ``fast``, ``short`` or ``long``."""
+    threads: int = 1
+    """Of torch, on the CPU. Another number may give other roundings, and so other lists."""
+    dtype: str = "auto"
+    """Of the weights: ``float32``, ``bfloat16``, or ``auto``: bfloat16 on a GPU, else float32."""
+    usage: dict[str, int | float] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    """What the last run used beside compilations."""
+
+    def __post_init__(self) -> None:
+        """Check the settings, and that what is needed is installed."""
+        make_prompt(self.prompt)
+        if self.decoding not in DECODINGS or self.dtype not in _DTYPES:
+            raise ValueError(
+                f"expected a decoding of {DECODINGS} and a dtype of {_DTYPES}, got "
+                f"{self.decoding!r} and {self.dtype!r}"
+            )
+        self._check_numbers()
+        if self.feedback not in LENGTHS:
+            raise ValueError(f"feedback must be one of {LENGTHS}, got {self.feedback!r}")
+        if self.turns > 1 and (self.decoding == "priority" or self.samples or self.try_oz):
+            raise ValueError(
+                "turns need decoding 'greedy' or 'sample', and neither samples nor try_oz, got "
+                f"{self.decoding!r}, {self.samples} and {self.try_oz}"
+            )
+        if self.constrained and not has_grammar(self.prompt):
+            raise ValueError(f"prompt {self.prompt!r}: no known form. Set constrained=False.")
+        for name in _NEEDS:
+            if find_spec(name) is None:
+                raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+    def _check_numbers(self) -> None:
+        names = ("max_passes", "turns", "threads", "samples", "max_tokens")
+        check_at_least(1, **{name: getattr(self, name) for name in names})
+        if self.decoding == "sample" and not self.temperature > 0:
+            raise ValueError(f"expected a temperature above 0, got {self.temperature}")
+        Sampling(1, temperature=self.temperature, top_p=self.top_p)
+
+    @property
+    def trained_on(self) -> tuple[str, ...]:
+        """Where the model learnt, as far as is known: the shipped one only."""
+        return ("corpus-train-v1",) if self.model is None else ()
+
+    def run(self, env: PassOrderEnv) -> PassList:
+        """Return the answer of the model, or the best of its answers.
+
+        Raises:
+            BadModel: There is no such model, or it cannot be used.
+        """
+        from .local import torch_threads
+
+        self.usage.clear()
+        tally = Tally()
+        with torch_threads(self.threads):
+            model = self._loaded(env.action_set)
+            try:
+                return self._answer(env, model, tally)
+            finally:
+                self.usage.update(tally.with_usage(model.usage))
+
+    def _answer(self, env: PassOrderEnv, model: LocalModel, tally: Tally) -> PassList:
+        prompt, actions = make_prompt(self.prompt), env.action_set
+        room = self.max_tokens or answer_room(model, prompt, actions, self.max_passes)
+        fitting = show(env, prompt, model, room)
+        tally.fitting(fitting)
+        sampling = self._sampling(room, env.np_random)
+        if self.turns > 1:
+            talk = Conversation(env, model, prompt, tally.answer)
+            found = talk.run(fitting, sampling, Turns(self.turns, self.feedback))
+            return fallback(actions, tally) if found is None else found
+        most = affordable(env, self.samples)
+        lists = propose(fitting, prompt, actions, self._replies(model, sampling), most, tally)
+        if self.try_oz:
+            lists.insert(1, PassList([OZ], actions))
+        return settle(env, within(most, lists))
+
+    def _loaded(self, actions: ActionSet) -> LocalModel:
+        from .loading import load
+        from .local import LocalModel
+
+        if self.model is None and not SHIPPED.is_dir():
+            raise BadModel(
+                "expected the model that comes with the library, which is not there. Train one "
+                "with `llmopt-bench train llm`, and name its folder with the setting model."
+            )
+        loaded = load(self.model or str(SHIPPED), self.dtype, constrained=self.constrained)
+        grammar = make_grammar(self.prompt, actions, self.max_passes) if self.constrained else None
+        return LocalModel(loaded, grammar)
+
+    def _sampling(self, max_tokens: int, rng: Generator) -> Sampling:
+        draws = self.decoding == "sample"
+        seed, temperature = (int(rng.integers(1 << 31)), self.temperature) if draws else (0, 0.0)
+        # Feedback tells about what stands behind the list, too.
+        stop = _STOPS.get(self.prompt, ()) if self.turns == 1 else ()
+        return Sampling(max_tokens, 1, temperature, self.top_p, seed, stop)
+
+    def _replies(self, model: LocalModel, sampling: Sampling) -> Replies:
+        if self.decoding != "priority":
+            return greedy_then_draws(model, sampling)
+
+        def replies(request: Request, wanted: int) -> Iterator[Reply]:
+            del wanted
+            return model.by_priority(request, sampling, whole_path=self.whole_path)
+
+        return replies
+
+
+def answer_room(model: Model, prompt: Prompt, actions: ActionSet, max_passes: int) -> int:
+    """Return the tokens that an answer may have: for a list of actions of middling length.
+
+    Args:
+        model: Counts tokens.
+        prompt: Says how lists are written.
+        actions: What is in them.
+        max_passes: How many of them.
+    """
+    tokens = model.count(_BETWEEN[prompt.name].join(actions.names))
+    return _WORDS + ceil(max_passes * tokens / len(actions))

@@ -1,0 +1,174 @@
+"""The answers to one request as a tree of tokens, in which nothing is computed twice.
+
+All answers share what the model has read of the request, and two answers share what they have in
+common. A step computes any number of tokens, each behind a place of its own in the tree, in one
+forward pass: the tokens lie behind each other in one cache, and a mask lets each of them see the
+request and its own ancestors alone. So a sample that was drawn before costs no forward pass, and a
+step for eight samples costs little more than a step for one, since the request is read once.
+
+Greedy decoding, sampling and Priority Sampling are walks in this tree.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from llmopt_bench import BadModel
+
+from .constraint import Position
+from .decoding_cache import make_cache
+
+WIDTH = 256
+"""Tokens that are looked at behind a place: the most probable ones."""
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """A place in the tree, behind some tokens of an answer."""
+
+    tokens: tuple[int, ...] = ()
+    """The answer up to here; a token that ends answers is not among them."""
+    text: str = ""
+    whole: bool = False
+    """Whether the answer ends here by itself."""
+    cut: bool = False
+    """Whether it ends here because it may not be longer."""
+    choices: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
+    """What may come next, most probable first; nothing where the answer ends."""
+    logs: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
+    """The logarithms of the probabilities of ``choices``, among all that may come next."""
+    children: dict[int, Node] = field(default_factory=dict)
+    position: Position | None = None
+    """Where the grammar is; None without one."""
+    slots: tuple[int, ...] = ()
+    """Where the tokens lie in the cache."""
+
+    @property
+    def ended(self) -> bool:
+        """Whether no token follows."""
+        return self.whole or self.cut
+
+
+@dataclass(frozen=True, slots=True)
+class Ending:
+    """When an answer ends."""
+
+    tokens: frozenset[int]
+    """Behind any of these."""
+    max_tokens: int
+    stop: tuple[str, ...] = ()
+    """Before any of these texts."""
+
+
+class Tree:
+    """What a model may answer to a request.
+
+    Args:
+        network: A causal model of transformers, in evaluation mode.
+        tokenizer: Its tokenizer.
+        request: The tokens of the request.
+        ending: When an answer ends.
+        start: The beginning of the grammar; None for any answer.
+
+    Raises:
+        BadModel: The model gives no probabilities.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        tokenizer: Any,
+        request: Sequence[int],
+        ending: Ending,
+        start: Position | None = None,
+    ) -> None:
+        self._network, self._tokenizer, self._ending = network, tokenizer, ending
+        self._cache = make_cache()
+        self._length = len(request)
+        self.root = Node(position=start)
+        given = torch.tensor([list(request)], device=network.device)
+        with torch.inference_mode():
+            logits = network(given, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
+        self._used = len(request)
+        self._choose(self.root, logits.logits[0, -1].float().cpu())
+
+    def step(self, wanted: Sequence[tuple[Node, int]]) -> list[Node]:
+        """Return the places behind some tokens.
+
+        Args:
+            wanted: Each a place where the answer goes on, and one of its choices.
+        """
+        new: list[tuple[Node, int]] = []
+        for node, token in wanted:
+            if token not in node.children:
+                node.children[token] = child = self._child(node, token)
+                if not child.ended:
+                    new.append((child, token))
+        if new:
+            self._compute(new)
+        return [node.children[token] for node, token in wanted]
+
+    def _child(self, node: Node, token: int) -> Node:
+        if token in self._ending.tokens:
+            return Node(node.tokens, node.text, whole=True)
+        tokens = (*node.tokens, token)
+        text = self._tokenizer.decode(
+            tokens, skip_special_tokens=True, clean_up_tokenization_spaces=False
+        )
+        ends = [place for stop in self._ending.stop if (place := text.find(stop)) >= 0]
+        if ends:
+            return Node(tokens, text[: min(ends)], whole=True)
+        position = node.position.behind(token) if node.position else None
+        if position is not None and position.over:
+            return Node(tokens, text, whole=True)
+        if len(tokens) == self._ending.max_tokens:
+            return Node(tokens, text, cut=True)
+        return Node(tokens, text, position=position, slots=node.slots)
+
+    def _compute(self, new: Sequence[tuple[Node, int]]) -> None:
+        """Let the model read the last token of each place."""
+        device, dtype = self._network.device, self._network.dtype
+        places = [self._length + len(node.slots) for node, _ in new]
+        for number, (node, _) in enumerate(new):
+            node.slots = (*node.slots, self._used + number)
+        self._used += len(new)
+        with torch.inference_mode():
+            found = self._network(
+                torch.tensor([[token for _, token in new]], device=device),
+                attention_mask=self._mask([node for node, _ in new], dtype).to(device),
+                position_ids=torch.tensor([places], device=device),
+                past_key_values=self._cache,
+                use_cache=True,
+            )
+        for (node, _), logits in zip(new, found.logits[0].float().cpu(), strict=True):
+            self._choose(node, logits)
+
+    def _mask(self, nodes: Sequence[Node], dtype: torch.dtype) -> Tensor:
+        """Return what is added to the attention of each place: nothing to its ancestors'."""
+        mask = torch.full((len(nodes), self._used), torch.finfo(dtype).min, dtype=dtype)
+        mask[:, : self._length] = 0
+        for row, node in enumerate(nodes):
+            mask[row, list(node.slots)] = 0
+        return mask[None, None]
+
+    def _choose(self, node: Node, logits: Tensor) -> None:
+        """Note what may come next."""
+        tokens = None
+        if node.position is not None:
+            tokens = torch.from_numpy(node.position.allowed())
+            logits = logits[tokens]
+        if not len(logits) or bool(torch.isnan(logits).any()):
+            raise BadModel(
+                f"expected probabilities of the token behind {node.text!r}, got none. The weights "
+                "are damaged, or too large for this dtype; try dtype=float32."
+            )
+        best = torch.topk(torch.log_softmax(logits, 0), min(WIDTH, len(logits)))
+        node.choices = (best.indices if tokens is None else tokens[best.indices]).numpy()
+        node.logs = best.values.numpy()
