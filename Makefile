@@ -17,7 +17,7 @@ comma := ,
 # The types of what learns are those of PyTorch, so mypy has to see them.
 given := $(subst $(comma), ,$(EXTRAS))
 space := $(subst ,, )
-LINT_EXTRAS := $(subst $(space),$(comma),$(strip $(given) $(filter-out $(given),rl llm)))
+LINT_EXTRAS := $(subst $(space),$(comma),$(strip $(given) $(filter-out $(given),rl llm api)))
 # One stamp for each set of extras, so that `make EXTRAS=dev,rl test` installs what it adds.
 INSTALLED := $(VENV)/.installed-$(subst $(comma),-,$(EXTRAS))
 CORE_SOURCES := $(wildcard llmopt_bench/csrc/* llmopt_bench/csrc/*/*)

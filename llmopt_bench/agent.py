@@ -26,6 +26,8 @@ _EXTRAS = {
     "sb3_contrib": "rl",
     "torch_geometric": "rl",
     "transformers": "llm",
+    "llguidance": "llm",
+    "openai": "api",
     "ray": "distributed",
     "nevergrad": "search",
 }
@@ -273,7 +275,8 @@ def _construct(name: str, target: type, settings: dict[str, Any]) -> Agent:
         raise BadAgent(f"agent {name!r}: {import_trouble(error)}") from error
     except Exception as error:  # whatever a constructor raises about the settings it got
         raise BadAgent(
-            f"agent {name!r} refuses its settings {shown(settings, 300)}: "
+            # Names alone: a setting that is refused may hold a password.
+            f"agent {name!r} refuses its settings {shorten(', '.join(settings), 300)}: "
             f"{type(error).__name__}: {shorten(str(error), 300)}"
         ) from error
 

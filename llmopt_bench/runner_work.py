@@ -17,7 +17,7 @@ from llmopt_bench.budget import Meter
 from llmopt_bench.build import build_info
 from llmopt_bench.datasets import load_program
 from llmopt_bench.env import PassOrderEnv
-from llmopt_bench.errors import BadRecord
+from llmopt_bench.errors import BadAgent, BadRecord
 from llmopt_bench.isolation import DEFAULT, Isolation
 from llmopt_bench.passes import ActionSet, PassList
 from llmopt_bench.program import Program
@@ -124,6 +124,7 @@ def perform(job: Job, item: Item, facts: Facts) -> Record:
     env = _environment(job, item, program)
     curve = env.curve  # an agent may go on to other programs, which have curves of their own
     usage: dict[str, int | float] = {}
+    earlier = _usage_of(agent)
     started = time.perf_counter()
     try:
         answer = _answer(job, agent, item, env)
@@ -133,6 +134,8 @@ def perform(job: Job, item: Item, facts: Facts) -> Record:
     except Exception as error:  # an agent is foreign code, and may raise anything
         seconds = time.perf_counter() - started
         outcome = _failure(describe(error))
+        # What was paid until then; an agent that failed at once still tells of its run before.
+        usage = usage or {k: v for k, v in _usage_of(agent).items() if earlier.get(k) != v}
     finally:
         env.close()
     if env.compiler_failures:
@@ -144,6 +147,14 @@ def perform(job: Job, item: Item, facts: Facts) -> Record:
     except BadRecord as error:  # the agent reports a usage that no record can hold
         bare = spent._replace(usage={}, curve=())
         return _record(job, item, facts, _failure(describe(error)), bare)
+
+
+def _usage_of(agent: LoadedAgent) -> dict[str, int | float]:
+    """Return what an agent says that it used; nothing if it cannot tell."""
+    try:
+        return agent.usage
+    except BadAgent:  # told where the answer is taken
+        return {}
 
 
 def _environment(job: Job, item: Item, program: Program) -> PassOrderEnv:

@@ -109,6 +109,15 @@ def test_usage_and_settings_are_recorded() -> None:
     assert record.agent_version == "unversioned"
 
 
+def test_what_a_failed_run_used_is_recorded_and_not_what_the_run_before_used() -> None:
+    agent = load_agent("odd_agents:PaysAndFails")
+    assert run_here(agent).usage == {"tokens": 7}
+    record = run_here(agent)
+    assert (record.status, record.usage) == ("failed", {"tokens": 9})
+    record = run_here(agent)
+    assert (record.status, record.usage) == ("failed", {})
+
+
 def test_error_texts_are_one_line_of_bounded_length() -> None:
     text = describe(ValueError("a\nb" + "x" * 10_000))
     assert text.startswith("ValueError: a bx")

@@ -41,7 +41,7 @@ class Message:
     """One message to an instruction-tuned model."""
 
     role: str
-    """``system`` or ``user``."""
+    """``system``, ``user``, or ``assistant`` for what the model itself said in an earlier turn."""
     content: str
 
 

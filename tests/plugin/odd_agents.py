@@ -66,6 +66,23 @@ class BadUsage:
         return PassList([], env.action_set)
 
 
+class PaysAndFails:
+    """Works once, then fails after it has paid, then fails at once."""
+
+    def __init__(self) -> None:
+        self.usage: dict[str, int] = {}
+        self._runs = 0
+
+    def run(self, env: PassOrderEnv) -> PassList:
+        self._runs += 1
+        if self._runs == 3:
+            raise RuntimeError("fails at once")
+        self.usage = {"tokens": 5 + 2 * self._runs}
+        if self._runs == 2:
+            raise RuntimeError("fails after it has paid")
+        return PassList([], env.action_set)
+
+
 class Killed:
     """Loses its process; with ``marker``, only the first time."""
 
