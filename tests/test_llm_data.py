@@ -95,7 +95,7 @@ def test_labels_that_this_machine_does_not_confirm_are_left_out(tmp_path: Path) 
     about = json.loads((tmp_path / "out" / "data" / "about.json").read_text())
     assert (about["examples"], about["left_out"]) == ({"train": 1, "holdout": 0}, 2)
     write_labels(path, wrong)
-    with pytest.raises(BadTraining, match="expected labels of the programs of this machine"):
+    with pytest.raises(BadTraining, match="expected functions that this machine has"):
         trainer.train(job_of(str(path), tmp_path / "none", stage="data"))
 
 
@@ -131,7 +131,7 @@ def test_time_that_is_over_ends_with_fewer_functions(
 def test_texts_survive_the_tokenizer(made: Path, learnt: Any) -> None:
     for row in rows(made):
         passes = PassList.parse(row.pass_list)
-        prompt = tokens.paper_prompt(row.ir)
+        prompt = tokens.prompt_text("paper", row.ir)
         answer = tokens.paper_answer(passes, row.before, row.after, row.optimised)
         odd = 'call void @sink(ptr @"O1 x", i32 %Oz) ; inline \u00e9\u4e16\n\ttab  spaces , . \'s'
         for text in (prompt, answer, odd):
@@ -181,7 +181,9 @@ def test_files_of_tokens_hold_the_texts(made: Path, learnt: Any) -> None:
             counts = row.before, row.after
             head = tokens.paper_answer(passes, *counts, None)
             assert file.tokens[begin] == learnt.bos_token_id
-            assert learnt.decode(file.tokens[begin + 1 : answer]) == tokens.paper_prompt(row.ir)
+            assert learnt.decode(file.tokens[begin + 1 : answer]) == tokens.prompt_text(
+                "paper", row.ir
+            )
             assert learnt.decode(file.tokens[answer:ir]) == head
             whole = tokens.paper_answer(passes, *counts, row.optimised)
             assert head + learnt.decode(file.tokens[ir:end]) == whole
@@ -190,6 +192,7 @@ def test_files_of_tokens_hold_the_texts(made: Path, learnt: Any) -> None:
 def test_no_example_is_a_file_too(tmp_path: Path) -> None:
     (tmp_path / "train.bin").write_bytes(b"")
     np.save(tmp_path / "train.npy", np.empty((0, 4), np.int64))
+    np.save(tmp_path / "train.costs.npy", np.empty((0, 0), np.float32))
     assert len(token_files.TokenFile.open(tmp_path, "train", "uint16").tokens) == 0
 
 

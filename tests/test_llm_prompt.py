@@ -57,20 +57,22 @@ def chat_messages(view: Any, actions: ActionSet = SMALL) -> list[tuple[str, str]
 
 
 def test_names() -> None:
-    assert prompt.prompt_names() == ("paper", "llm-compiler-ftd", "chat")
+    assert prompt.prompt_names() == ("paper", "compact", "llm-compiler-ftd", "chat")
     assert [prompt.make_prompt(name).name for name in prompt.prompt_names()] == [
         *prompt.prompt_names()
     ]
 
 
 def test_an_unknown_name_is_refused() -> None:
-    with pytest.raises(UnknownName, match=r"unknown prompt 'papyrus'. Known: paper, llm-comp"):
+    with pytest.raises(
+        UnknownName, match=r"unknown prompt 'papyrus'. Known: paper, compact, llm-comp"
+    ):
         prompt.make_prompt("papyrus")
 
 
 def test_which_ir_they_show() -> None:
     shown = {name: prompt.make_prompt(name).normalized for name in prompt.prompt_names()}
-    assert shown == {"paper": True, "llm-compiler-ftd": False, "chat": True}
+    assert shown == {"paper": True, "compact": True, "llm-compiler-ftd": False, "chat": True}
 
 
 def test_chat_to_the_letter() -> None:

@@ -29,7 +29,8 @@ def made_file(count: int = 40) -> Any:
     starts = np.concatenate([[0], lengths.cumsum()])
     tokens = np.random.default_rng(0).integers(4, 64, starts[-1]).astype(np.uint16)
     begin = starts[:-1]
-    return token_files.TokenFile(tokens, np.stack([begin, begin + 4, begin + 6, starts[1:]], 1))
+    spans = np.stack([begin, begin + 4, begin + 6, starts[1:]], 1)
+    return token_files.TokenFile(tokens, spans, np.empty((count, 0), np.float32))
 
 
 def examples_of(**changes: Any) -> Any:
@@ -44,7 +45,11 @@ def tiny_fit(folder: Path, **changes: Any) -> Any:
     model, settings = tiny_model(), replace(SETTINGS, **changes)
     plan, progress = checkpoint.Plan("float32", math.inf, ""), checkpoint.Progress()
     optimizer = fit.make_optimizer(model, settings)
-    return fit.Fit(model, optimizer, settings, 0, plan, progress, folder, math.inf)
+    return fit.Fit(model, optimizer, settings, 0, plan, progress, (), None, folder, math.inf)
+
+
+def losses_of(model: Any, batch: Any) -> Any:
+    return network.token_losses(model, network.hidden_states(model, batch), batch)
 
 
 def test_a_batch_weighs_prompt_list_and_ir() -> None:
@@ -108,8 +113,8 @@ def test_little_of_a_batch_is_padding() -> None:
 
 def test_examples_of_a_batch_do_not_see_each_other_nor_padding() -> None:
     chosen, model = examples_of(), tiny_model()
-    together = network.token_losses(model, chosen.batch(np.array([3, 20, 11])))
-    alone = [network.token_losses(model, chosen.batch(np.array([n]))) for n in (3, 20, 11)]
+    together = losses_of(model, chosen.batch(np.array([3, 20, 11])))
+    alone = [losses_of(model, chosen.batch(np.array([n]))) for n in (3, 20, 11)]
     for place in (0, 1):
         parts = torch.cat([pair[place] for pair in alone])
         torch.testing.assert_close(together[place], parts, rtol=1e-4, atol=1e-5)
@@ -118,7 +123,7 @@ def test_examples_of_a_batch_do_not_see_each_other_nor_padding() -> None:
 def test_the_loss_is_that_of_transformers() -> None:
     model, some = tiny_model(), examples_of(prompt_weight=1.0).batch(np.array([9]))
     expected = model(input_ids=some.tokens, labels=some.tokens).loss
-    losses, weights = network.token_losses(model, some)
+    losses, weights = losses_of(model, some)
     torch.testing.assert_close(losses.mean(), expected)
     assert weights.tolist() == [1.0] * (some.tokens.shape[1] - 1)
 
@@ -177,7 +182,7 @@ def test_operations_are_those_that_pytorch_counts() -> None:
 
     model, some = tiny_model(), examples_of(prompt_weight=1.0).batch(np.array([39]))
     with FlopCounterMode(display=False) as counter, torch.no_grad():
-        network.token_losses(model, some)
+        losses_of(model, some)
     # PyTorch does not count the attention of processors: in each of two layers, two products of
     # 48 x 48 half filled scores with 64 numbers.
     attention = 2 * 2 * (2 * 48 * 48 * 64) / 2
@@ -191,3 +196,39 @@ def test_a_loss_that_is_no_number_ends_the_training(tmp_path: Path) -> None:
         next(iter(training.model.parameters())).fill_(math.nan)
     with pytest.raises(BadTraining, match="step 1: expected a finite loss"):
         training.run(examples_of(), {}, lambda done, text: None)
+
+
+FIRST = (60, 61, 62)
+COSTS = np.array([[0.5, 0.4, 0.6], [0.5, 0.55, 0.5]], np.float32)
+
+
+def chosen_batch(**changes: Any) -> Any:
+    """Two examples whose answers are of three tokens, the second one the first action."""
+    tokens = np.array([5, 6, 7, 8, 61, 9, 5, 6, 8, 60, 9], np.uint16)
+    spans = np.array([[0, 3, 6, 6], [6, 8, 11, 11]])
+    file = token_files.TokenFile(tokens, spans, COSTS)
+    settings = replace(SETTINGS, **changes)
+    return batches.Examples(file, IDS, settings, 0, FIRST).batch(np.array([0, 1]))
+
+
+def test_the_choice_stands_before_the_first_action_and_has_a_loss_of_its_own() -> None:
+    batch = chosen_batch(list_weight=1.0)
+    assert batch.tokens.flatten()[batch.choices + 1].tolist() == [61, 60]
+    assert batch.weights.flatten()[batch.choices + 1].tolist() == [0, 0]
+    assert batch.weights.sum() == 2 * 3  # the answers and their ends, without the choices
+    assert batch.costs.tolist() == COSTS.tolist()
+
+
+def test_the_loss_of_the_choice_is_cross_entropy_and_expected_cost() -> None:
+    model, batch = tiny_model(), chosen_batch()
+    hidden = network.hidden_states(model, batch)
+    logits = model.lm_head(hidden[batch.choices]).detach().double().numpy()
+    above = COSTS.astype(float) - COSTS.min(1, keepdims=True)
+    wanted = np.exp(-100 * above) / np.exp(-100 * above).sum(1, keepdims=True)
+    known = logits - np.log(np.exp(logits).sum(1, keepdims=True))
+    among = np.exp(logits[:, FIRST]) / np.exp(logits[:, FIRST]).sum(1, keepdims=True)
+    expected = -(wanted * known[:, FIRST]).sum(1) + 7 * (among * above).sum(1)
+    losses = network.choice_losses(model, hidden, batch, FIRST, 7.0)
+    assert losses.tolist() == pytest.approx(expected.tolist(), rel=1e-4)
+    best = logits[:, FIRST].argmax(1)
+    assert network.choose(model, hidden, batch, FIRST).tolist() == best.tolist()

@@ -3,6 +3,7 @@
 A prompt is chosen by name (``make_prompt``):
 
 * ``paper``: the format of arXiv 2309.07062, for models trained on it (``prompt_paper``).
+* ``compact``: the same with IR in few words, for small models (``prompt_compact``).
 * ``llm-compiler-ftd``: for facebook/llm-compiler-7b-ftd and 13b-ftd (``prompt_ftd``).
 * ``chat``: for any instruction-tuned model (``prompt_chat``).
 
@@ -17,6 +18,7 @@ from llmopt_bench import ActionSet, UnknownName
 
 from .answer import Answer, Problem
 from .prompt_chat import ChatPrompt
+from .prompt_compact import CompactPrompt, compact_prompt
 from .prompt_ftd import FtdPrompt
 from .prompt_paper import PaperPrompt, paper_answer, paper_prompt
 from .prompt_view import Message, Request, Rule, View
@@ -29,6 +31,7 @@ __all__ = [
     "Request",
     "Rule",
     "View",
+    "compact_prompt",
     "make_prompt",
     "paper_answer",
     "paper_prompt",
@@ -59,7 +62,7 @@ class Prompt(Protocol):
         """Return what the model's text says; never raises, see ``Answer.problems``."""
 
 
-_PROMPTS: tuple[Prompt, ...] = (PaperPrompt(), FtdPrompt(), ChatPrompt())
+_PROMPTS: tuple[Prompt, ...] = (PaperPrompt(), CompactPrompt(), FtdPrompt(), ChatPrompt())
 
 
 def prompt_names() -> tuple[str, ...]:

@@ -8,6 +8,7 @@ cost grows with the lengths of the examples rather than with that of the context
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .config import LlmConfig
-from .token_files import Ints, TokenFile, TokenIds
+from .token_files import Floats, Ints, TokenFile, TokenIds
 
 _WINDOW = 2048
 """Among so many examples in random order, those of like length are put together."""
@@ -36,6 +37,11 @@ class Batch:
     """Where in both, row after row, a token is that the next one, with a weight, is foretold from.
     They are found before the batch is on a GPU, which would have to be waited for."""
     lengths: Ints
+    choices: Tensor
+    """(examples), the place in ``tokens``, row after row, before the first action of the list; none
+    without a portfolio."""
+    costs: Tensor
+    """(examples, lists): what each list of the portfolio leaves of the function."""
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
@@ -44,6 +50,8 @@ class Batch:
             self.weights.to(device, non_blocking=True),
             self.places.to(device, non_blocking=True),
             self.lengths,
+            self.choices.to(device, non_blocking=True),
+            self.costs.to(device, non_blocking=True),
         )
 
 
@@ -55,12 +63,21 @@ class Examples:
         ids: Those with a meaning.
         config: Says which examples have their IR, and what weighs how much.
         seed: Of the choice of those that have their IR, or that are used at all.
+        first: The tokens with which the lists of the portfolio begin.
     """
 
-    def __init__(self, file: TokenFile, ids: TokenIds, config: LlmConfig, seed: int) -> None:
+    def __init__(
+        self,
+        file: TokenFile,
+        ids: TokenIds,
+        config: LlmConfig,
+        seed: int,
+        first: Sequence[int] = (),
+    ) -> None:
         self._tokens = file.tokens
         self._ids = ids
         self._config = config
+        self._first = list(first)
         begin, _, ir, end = file.spans.T
         rng = np.random.default_rng(seed)
         used = rng.random(len(begin)) < config.share
@@ -72,6 +89,7 @@ class Examples:
         self.without_ir = int((used & fits & ~whole).sum())
         """Examples that end after the counts."""
         self._spans = np.stack([*file.spans.T[:3], stop], axis=1)[used & fits]
+        self._costs: Floats = file.costs[used & fits]
         self.lengths: Ints = self._spans[:, 3] - self._spans[:, 0] + 1
         """With the token that ends each."""
 
@@ -90,9 +108,26 @@ class Examples:
             weights[row, 1 : answer - begin] = config.prompt_weight
             weights[row, answer - begin : ir - begin] = config.list_weight
             weights[row, ir - begin : stop - begin + 1] = 1.0 if stop > ir else config.list_weight
+        choices = self._choices(numbers, tokens)
+        weights.reshape(-1)[choices + 1] = 0.0  # they have a loss of their own
         places = np.flatnonzero(weights) - 1  # the first token of a row has no weight
         tensor = torch.from_numpy
-        return Batch(tensor(tokens), tensor(weights), tensor(places), lengths)
+        costs = tensor(self._costs[numbers])
+        return Batch(
+            tensor(tokens), tensor(weights), tensor(places), lengths, tensor(choices), costs
+        )
+
+    def _choices(self, numbers: Numbers, tokens: Ints) -> Ints:
+        """Return the place before the first action of each answer; none without a portfolio."""
+        if not self._first:
+            return np.empty(0, np.int64)
+        answers = [self._spans[number][1] - self._spans[number][0] for number in numbers]
+        found = [
+            answer + int(np.isin(row[answer:], self._first).argmax())
+            for answer, row in zip(answers, tokens, strict=True)
+        ]
+        rows: Ints = np.arange(len(numbers)) * tokens.shape[1]
+        return rows + np.array(found, np.int64) - 1
 
 
 def epoch_of(lengths: Ints, config: LlmConfig, seed: int, epoch: int) -> list[list[Numbers]]:

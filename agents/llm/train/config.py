@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from typing import Any
 
 STAGES = ("data", "tokenizer", "tokens", "train", "eval")
-SIZES = ("tiny", "mini", "small", "7b")
+SIZES = ("tiny", "micro", "mini", "small", "7b")
+PROMPTS = ("paper", "compact")
 DTYPES = ("auto", "float32", "bfloat16")
 
 _AT_LEAST_ONE = (
@@ -21,7 +22,15 @@ _AT_LEAST_ONE = (
 _SHARES = ("share", "ir_task", "final_rate", "warmup")
 _POSITIVE = ("share", "list_weight", "rate", "clip")
 _IF_GIVEN = ("threads", "functions", "steps")
-_NOT_NEGATIVE = ("holdout", "prompt_weight", "decay", "checkpoint_minutes")
+_NOT_NEGATIVE = (
+    "holdout",
+    "prompt_weight",
+    "choice_weight",
+    "choice_cost",
+    "decay",
+    "checkpoint_minutes",
+    "eval_ir",
+)
 
 
 @dataclass(frozen=True)
@@ -35,8 +44,14 @@ class LlmConfig:
     threads: int | None = None
     """Threads of a stage, but for `tokenizers`, which takes all; None for one on each core."""
 
+    prompt: str = "paper"
+    """What the model sees: ``paper`` or ``compact``."""
+    portfolio: str | None = None
+    """JSON file with pass lists, each with another first action. The model learns which of them is
+    best for a function, from what each of them makes of it; None to learn from labels."""
     functions: int | None = None
-    """Labelled functions to learn from, chosen at random; None for all."""
+    """Functions to learn from: labelled ones, chosen at random, None for all; or, with a
+    portfolio, functions of the datasets in ``--data``, drawn by their instructions."""
     holdout: int = 500
     """At most so many of them are kept apart, in whole packages, for the loss on unseen code."""
     validation: str = "corpus-validation-v1"
@@ -61,6 +76,11 @@ class LlmConfig:
     """Weight of the tokens of the prompt in the loss; those of optimised IR weigh 1."""
     list_weight: float = 1.0
     """Weight of the tokens of the answer up to the counts in the loss."""
+    choice_weight: float = 5.0
+    """Weight of the choice among the lists of a portfolio in the loss."""
+    choice_cost: float = 30.0
+    """Weight, beside the cross-entropy of that choice, of the instructions that it is expected to
+    cost, as a share of the function's."""
     share: float = 1.0
     """Share of the examples that is used, for ablations."""
 
@@ -93,10 +113,17 @@ class LlmConfig:
 
     eval_batch: int = 16
     """Functions that are answered at a time."""
+    eval_ir: int = 0
+    """Functions for which the model also writes the optimised IR, to see what that is worth."""
 
     def __post_init__(self) -> None:
         """Check the settings."""
-        choices = (("stage", (*STAGES, "all")), ("size", SIZES), ("dtype", DTYPES))
+        choices = (
+            ("stage", (*STAGES, "all")),
+            ("prompt", PROMPTS),
+            ("size", SIZES),
+            ("dtype", DTYPES),
+        )
         for name, known in choices:
             if getattr(self, name) not in known:
                 raise ValueError(
@@ -107,6 +134,13 @@ class LlmConfig:
         self._expect(_POSITIVE, "more than 0", lambda value: value > 0)
         self._expect(_SHARES, "a share, 0 to 1", lambda value: 0 <= value <= 1)
         self._expect(_IF_GIVEN, "1 or more, or null", lambda value: value is None or value >= 1)
+        if self.prompt == "compact" and self.ir_task:
+            raise ValueError(
+                f"ir_task: expected 0 with the prompt compact, whose IR is not whole, "
+                f"got {self.ir_task}"
+            )
+        if self.portfolio is not None and self.functions is None:
+            raise ValueError("functions: expected a number of functions to draw, got none")
         if self.micro_tokens < self.context:
             raise ValueError(
                 f"micro_tokens: expected at least the context, {self.context}, "

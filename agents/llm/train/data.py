@@ -1,4 +1,6 @@
-"""The first stage: what labels say, as texts.
+"""The first stage: functions with their best lists, as texts.
+
+The lists are those of labels, or the best ones of a portfolio (``portfolio.py``).
 
 A label is taken at its word only where this machine agrees: the program has the hash, and the
 list gives the count, that the label names. Otherwise the labels are of another corpus or another
@@ -11,6 +13,7 @@ import hashlib
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 from random import Random
@@ -31,6 +34,7 @@ from llmopt_bench import (
 )
 
 from .examples import FORMAT, Exam, Example, write_rows
+from .portfolio import Item, Planned, Source, drawn
 from .stages import Stages
 
 VALIDATION = "validation.parquet"
@@ -41,10 +45,8 @@ _SHARD = 500
 def make_data(stages: Stages) -> None:
     """Write the examples, and the functions of the validation."""
     config, folder = stages.config, stages.folder("data")
-    path = _label_file(stages.job.data)
-    labels = list(read_labels(path))
-    Random(config.sample_seed).shuffle(labels)
-    train, holdout = split(labels[: config.functions], config.holdout)
+    source = _labelled(stages) if config.portfolio is None else drawn(stages)
+    train, holdout = split(source.functions, config.holdout)
     uris = list(make_dataset(config.validation).uris())
     Random(config.sample_seed).shuffle(uris)
     counts = {}
@@ -56,12 +58,12 @@ def make_data(stages: Stages) -> None:
             counts[part] = _write_part(pool, some, part, stages)
     if not counts["train"]:
         raise BadTraining(
-            f"{path}: expected labels of the programs of this machine, got none among "
+            f"{source.place}: expected functions that this machine has, got none among "
             f"{len(train):,}. Make labels with this corpus and this LLVM, or build the corpus."
         )
     about = {
         "format": FORMAT,
-        "labels_sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        **source.facts,
         "action_set": make_action_set().name,
         "action_set_sha256": make_action_set().sha256,
         "llvm_version": build_info()["llvm_version"],
@@ -73,27 +75,37 @@ def make_data(stages: Stages) -> None:
     stages.finish("data", about)
 
 
-def split(labels: Sequence[Label], holdout: int) -> tuple[list[Label], list[Label]]:
-    """Return the labels to learn from, and whole packages of at most ``holdout`` labels.
+def split(items: Sequence[Item], holdout: int) -> tuple[list[Item], list[Item]]:
+    """Return the functions to learn from, and whole packages of at most ``holdout`` functions.
 
     Functions of a package resemble each other, so that single ones would not be unseen code.
     """
-    packages: defaultdict[str, list[Label]] = defaultdict(list)
-    for label in labels:
-        packages[_package(label)].append(label)
+    packages: defaultdict[str, list[Item]] = defaultdict(list)
+    for item in items:
+        packages[_package(item)].append(item)
     kept: set[str] = set()
     room = holdout
     for name in sorted(packages, key=lambda name: hashlib.sha256(name.encode()).digest()):
         if len(packages[name]) <= room:
             room -= len(packages[name])
             kept.add(name)
-    train = [label for label in labels if _package(label) not in kept]
-    return train, [label for label in labels if _package(label) in kept]
+    train = [item for item in items if _package(item) not in kept]
+    return train, [item for item in items if _package(item) in kept]
 
 
-def _package(label: Label) -> str:
+def _package(item: Item) -> str:
     """Return the dataset and the package, or program, that a function is of."""
-    return "/".join(label.uri.split("/")[:2])
+    return "/".join(item.uri.split("/")[:2])
+
+
+def _labelled(stages: Stages) -> Source:
+    """Return the labels to learn from."""
+    path = _label_file(stages.job.data)
+    labels = list(read_labels(path))
+    Random(stages.config.sample_seed).shuffle(labels)
+    facts = {"labels_sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    some = labels[: stages.config.functions]
+    return Source(str(path), [Planned(one.uri, partial(_example, one)) for one in some], facts)
 
 
 def _label_file(data: Sequence[str]) -> Path:
@@ -104,21 +116,21 @@ def _label_file(data: Sequence[str]) -> Path:
 
 
 def _write_part(
-    pool: ThreadPoolExecutor, labels: Sequence[Label], part: str, stages: Stages
+    pool: ThreadPoolExecutor, functions: Sequence[Planned], part: str, stages: Stages
 ) -> int:
     """Write the shards of a part that are not there; return how many examples it has."""
     report, deadline = stages.report("data"), stages.deadline("data")
     written = 0
-    for number, start in enumerate(range(0, len(labels), _SHARD)):
+    for number, start in enumerate(range(0, len(functions), _SHARD)):
         if number and monotonic() > deadline:
             break
         path = stages.folder("data") / f"{part}-{number:05}.parquet"
         if not path.exists():
-            found = pool.map(_example, labels[start : start + _SHARD])
+            found = pool.map(lambda one: one.make(), functions[start : start + _SHARD])
             write_rows(path, [one for one in found if one is not None], Example)
         written += parquet.read_metadata(path).num_rows
-        done = min(start + _SHARD, len(labels))
-        report(done / len(labels), f"{part}, {done:,} of {len(labels):,} functions")
+        done = min(start + _SHARD, len(functions))
+        report(done / len(functions), f"{part}, {done:,} of {len(functions):,} functions")
     return written
 
 

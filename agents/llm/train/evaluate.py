@@ -7,7 +7,8 @@ function, but the model does not see it. Two kinds of functions have no list of 
 - A function whose answer cannot be read or compiled stays as it was, unoptimised.
 
 All functions of the validation are answered, whatever ``max_minutes`` says: scores on a part of
-them could not be compared.
+them could not be compared. On demand the model goes on, for some of them, and writes the IR
+(``evaluate_ir``).
 """
 
 from __future__ import annotations
@@ -17,22 +18,29 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
-from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-from llmopt_bench import PassList, Session, make_action_set
+from llmopt_bench import (
+    BadTraining,
+    PassList,
+    Session,
+    bootstrap_interval,
+    make_action_set,
+    overall_improvement,
+)
 
-from ..prompt import make_prompt, paper_prompt
+from ..prompt import make_prompt
 from .data import VALIDATION
+from .evaluate_ir import Head, scores_of_ir, write_ir
+from .evaluate_model import GreedyModel
 from .examples import Exam, read_rows
-from .network import without_bars
 from .stages import Stages, read_about
 from .tokenizer import CODE
+from .tokens import prompt_text
 
-ROOM = 64
-"""Tokens for an answer up to the counts: a list of 20 passes."""
+ROOM = 160
+"""Tokens for an answer up to the counts: a list of 70 passes."""
 _OZ = "Oz"
 _FAILED = -1
 
@@ -54,29 +62,51 @@ class Answered:
 
 
 def evaluate(stages: Stages) -> None:
-    """Write the answers, and what they are worth."""
+    """Write the answers, and what they are worth.
+
+    Raises:
+        BadTraining: The model is to write IR, and has learnt from a prompt without.
+    """
     torch.set_num_threads(stages.threads)
+    ir_functions = stages.config.eval_ir
     folder, model_folder = stages.folder("eval"), stages.results("train")
+    about = read_about(model_folder)
+    # Of the model, whatever the settings of this command are.
+    prompt = about["settings"].get("prompt", "paper")
+    if ir_functions and prompt != "paper":
+        raise BadTraining(
+            f"expected no IR of a model with the prompt {prompt}, got {ir_functions} functions to "
+            "write it for. Train one with the prompt paper."
+        )
     exams = read_rows(stages.results("data") / VALIDATION, Exam)
+    model = GreedyModel(model_folder)
     report = stages.report("eval")
     answers: list[Answered] = []
     with ThreadPoolExecutor(stages.threads) as pool:
-        for some in _texts(exams, model_folder, stages.config.eval_batch):
+        for some in _texts(exams, model, prompt, stages.config.eval_batch):
             answers += pool.map(_answered, some)
             report(len(answers) / len(exams), f"{len(answers):,} of {len(exams):,} functions")
     answers.sort(key=lambda answered: answered.uri)
-    lines = "".join(json.dumps(asdict(answered)) + "\n" for answered in answers)
-    (folder / "answers.jsonl").write_text(lines, "utf-8")
+    _write_lines(folder / "answers.jsonl", [asdict(answered) for answered in answers])
     scores = scores_of(answers)
-    finished = read_about(model_folder)["finished"]
-    stages.finish("eval", {"finished": finished, "functions": len(answers), "scores": scores})
+    if ir_functions:
+        heads = _heads(exams, answers)[:ir_functions]
+        written = write_ir(model, heads, stages.config.eval_batch, report)
+        _write_lines(folder / "ir.jsonl", [one.to_json() for one in written])
+        scores |= scores_of_ir(written)
+    facts = {"finished": about["finished"], "functions": len(answers), "scores": scores}
+    stages.finish("eval", facts)
 
 
 def scores_of(answers: Sequence[Answered]) -> dict[str, float]:
-    """Return what answers are worth; shares and errors as fractions."""
+    """Return what answers are worth; shares and errors as fractions.
+
+    ``improvement_low`` and ``improvement_high`` are the ends of the bootstrapped 95 % interval of
+    ``improvement``; a single answer has none.
+    """
     count = len(answers)
-    oz, new = sum(a.oz for a in answers), sum(a.new for a in answers)
-    backed = sum(min(a.oz, a.new) for a in answers)
+    oz, new = [a.oz for a in answers], [a.new for a in answers]
+    backed = [min(a.oz, a.new) for a in answers]
     shares = {
         "improved": sum(a.new < a.oz for a in answers),
         "regressed": sum(a.new > a.oz for a in answers),
@@ -84,9 +114,11 @@ def scores_of(answers: Sequence[Answered]) -> dict[str, float]:
         "too_long": sum(a.text is None for a in answers),
         "only_oz": sum(a.pass_list == _OZ for a in answers),
     }
-    scores = {"improvement": oz / max(new, 1) - 1}
-    scores["improvement_with_oz_backup"] = oz / max(backed, 1) - 1
-    scores |= {name: number / max(count, 1) for name, number in shares.items()}
+    scores = {"improvement": overall_improvement(oz, new)}
+    if count > 1:
+        scores["improvement_low"], scores["improvement_high"] = bootstrap_interval(oz, new)
+    scores["improvement_with_oz_backup"] = overall_improvement(oz, backed)
+    scores |= {name: number / count for name, number in shares.items()}
     read = [a for a in answers if a.pass_list is not None]
     errors = {
         "before_mape": [(a.said_before, a.before) for a in read],
@@ -100,36 +132,33 @@ def scores_of(answers: Sequence[Answered]) -> dict[str, float]:
 
 
 def _texts(
-    exams: Sequence[Exam], folder: Path, batch: int
+    exams: Sequence[Exam], model: GreedyModel, prompt: str, batch: int
 ) -> Iterator[list[tuple[Exam, str | None]]]:
     """Yield functions with what the model writes about each, some at a time."""
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    tokenizer: Any = PreTrainedTokenizerFast.from_pretrained(folder)
-    with without_bars():
-        model: Any = LlamaForCausalLM.from_pretrained(folder)
-    # The weights are bfloat16, which most processors multiply slower.
-    model.to(device, torch.bfloat16 if device.type == "cuda" else torch.float32).eval()
-    prompts = [tokenizer(paper_prompt(exam.ir))["input_ids"] for exam in exams]
-    most = model.config.max_position_embeddings - ROOM
+    prompts = [model.tokens(prompt_text(prompt, exam.ir)) for exam in exams]
+    most = model.context - ROOM
     fits = [number for number, prompt in enumerate(prompts) if len(prompt) <= most]
     yield [(exams[number], None) for number in sorted(set(range(len(exams))) - set(fits))]
     fits.sort(key=lambda number: len(prompts[number]))
-    stop = [tokenizer.eos_token_id, tokenizer.convert_tokens_to_ids(CODE)]
     for start in range(0, len(fits), batch):
         some = fits[start : start + batch]
-        given = tokenizer.pad({"input_ids": [prompts[number] for number in some]})
-        given = {name: torch.tensor(rows, device=device) for name, rows in given.items()}
-        width = given["input_ids"].shape[1]
-        with torch.no_grad():
-            found = model.generate(
-                **given,
-                do_sample=False,
-                max_new_tokens=ROOM,
-                eos_token_id=stop,
-                pad_token_id=tokenizer.pad_token_id,
-            )
-        texts = tokenizer.batch_decode(found[:, width:], skip_special_tokens=True)
+        texts = model.write([prompts[number] for number in some], [ROOM] * len(some), CODE)
         yield [(exams[n], text) for n, text in zip(some, texts, strict=True)]
+
+
+def _heads(exams: Sequence[Exam], answers: Sequence[Answered]) -> list[Head]:
+    """Return the answers with a list of the model that compiles, in the order of the functions."""
+    answer_of = {answered.uri: answered for answered in answers}
+    heads = []
+    for exam in exams:
+        answered = answer_of[exam.uri]
+        if answered.text is not None and answered.pass_list is not None:
+            heads.append(Head(exam.uri, exam.ir, answered.pass_list, answered.text))
+    return heads
+
+
+def _write_lines(path: Path, rows: Sequence[dict[str, object]]) -> None:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows), "utf-8")
 
 
 def _answered(exam_and_text: tuple[Exam, str | None]) -> Answered:

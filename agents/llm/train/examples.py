@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import TypeVar
 
-FORMAT = 1
+FORMAT = 2
 """Of the folder that the stage ``data`` writes."""
 
 
@@ -25,7 +25,9 @@ class Example:
     after: int
     """Instructions once the list has run."""
     optimised: str
-    """Normalised IR once the list has run."""
+    """Normalised IR once the list has run; empty where nothing is learnt from it."""
+    sizes: Sequence[int] = ()
+    """Instructions once each list of the portfolio has run, if there is one."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,11 @@ def write_rows(path: Path, rows: Iterable[Row], kind: type[Row]) -> None:
     import pyarrow
     from pyarrow import parquet
 
-    types = {"str": pyarrow.string(), "int": pyarrow.int64()}
+    types = {
+        "str": pyarrow.string(),
+        "int": pyarrow.int64(),
+        "Sequence[int]": pyarrow.list_(pyarrow.int64()),
+    }
     schema = pyarrow.schema([(field.name, types[str(field.type)]) for field in fields(kind)])
     draft = path.with_name(f".{path.name}.tmp")
     table = pyarrow.Table.from_pylist([asdict(row) for row in rows], schema=schema)

@@ -18,10 +18,11 @@ from .batches import Batch, Examples, epoch_of
 from .checkpoint import Plan, Progress, save_checkpoint
 from .config import LlmConfig
 from .journal import Journal
-from .network import flops_of, token_losses
+from .network import choice_losses, choose, flops_of, hidden_states, token_losses
 from .throughput import Meter, autocast, matmul_peak
 
 CHECKPOINT = "checkpoint.pt"
+LIST_LOSS = "validation_list_loss"
 
 
 def make_optimizer(model: LlamaForCausalLM, config: LlmConfig) -> torch.optim.AdamW:
@@ -53,6 +54,10 @@ class Fit:
     seed: int
     plan: Plan
     progress: Progress
+    first: Sequence[int]
+    """The tokens with which the lists of the portfolio begin, if there is one."""
+    reference: int | None
+    """The number of the list that is -Oz, if the portfolio has it."""
     folder: Path
     """For the checkpoint and the log."""
     deadline: float
@@ -116,6 +121,9 @@ class Fit:
                 self._log(meter, rate, journal, report)
             if progress.step % config.validate_every == 0 or self.done >= 1:
                 found = {name: self.loss(examples) for name, examples in unseen.items()}
+                if found and self.reference is not None:
+                    examples = unseen[LIST_LOSS]
+                    found["validation_improvement"] = self.improvement(examples, self.reference)
                 if found:
                     journal.write(progress.step, found)
             if progress.seconds - self.saved >= 60 * config.checkpoint_minutes:
@@ -141,9 +149,31 @@ class Fit:
                 weight += float(weights.sum())
         return total / weight
 
+    @torch.no_grad()
+    def improvement(self, examples: Examples, reference: int) -> float:
+        """Return what the most probable lists give over one list of the portfolio.
+
+        Functions were drawn by their instructions, so that this stands for the sum over all.
+
+        Args:
+            examples: With costs.
+            reference: The number of the list to compare with, -Oz.
+        """
+        chosen = compared = 0.0
+        for step in epoch_of(examples.lengths, self.config, 0, 0):
+            for numbers in step:
+                batch = examples.batch(numbers).to(self.device)
+                with autocast(self.device, self.dtype):
+                    hidden = hidden_states(self.model, batch)
+                    choices = choose(self.model, hidden, batch, self.first)
+                costs = batch.costs.gather(1, choices[:, None])
+                chosen += float(costs.sum())
+                compared += float(batch.costs[:, reference].sum())
+        return compared / chosen - 1
+
     def _step(self, batches: Sequence[Batch], rate: float) -> tuple[Tensor, Tensor]:
         """Learn from batches together; return their loss, and the norm of its gradient."""
-        weight = sum(float(batch.weights.sum()) for batch in batches)
+        weight = sum(self._weight(batch) for batch in batches)
         loss = torch.zeros((), device=self.device)
         for batch in batches:
             losses, weights = self._losses(batch)
@@ -157,9 +187,21 @@ class Fit:
         self.optimizer.zero_grad()
         return loss, norm
 
+    def _weight(self, batch: Batch) -> float:
+        return float(batch.weights.sum()) + self.config.choice_weight * len(batch.choices)
+
     def _losses(self, batch: Batch) -> tuple[Tensor, Tensor]:
+        """Return the losses of tokens and of choices, and their weights."""
         with autocast(self.device, self.dtype):
-            return token_losses(self.model, batch.to(self.device))
+            batch = batch.to(self.device)
+            hidden = hidden_states(self.model, batch)
+            losses, weights = token_losses(self.model, hidden, batch)
+            if not len(batch.choices):
+                return losses, weights
+            cost = self.config.choice_cost
+            choices = choice_losses(self.model, hidden, batch, self.first, cost)
+        more = torch.full_like(choices, self.config.choice_weight)
+        return torch.cat([losses, choices]), torch.cat([weights, more])
 
     def _flops(self, batches: Sequence[Batch]) -> float:
         return sum(flops_of(self.model.config, batch) for batch in batches)

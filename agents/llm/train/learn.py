@@ -17,13 +17,21 @@ from llmopt_bench import BadTraining
 from .batches import Examples
 from .checkpoint import Plan, Progress, load_checkpoint
 from .config import LlmConfig
-from .fit import CHECKPOINT, Fit, make_optimizer
+from .fit import CHECKPOINT, LIST_LOSS, Fit, make_optimizer
 from .network import make_network, model_config, without_bars
 from .stages import ABOUT, Stages, read_about
 from .throughput import faster_dtype
 from .token_files import FORMAT, TokenFile, TokenIds
 
-_OF_THIS_MACHINE = ("stage", "inputs", "threads", "log_every", "checkpoint_minutes", "eval_batch")
+_OF_THIS_MACHINE = (
+    "stage",
+    "inputs",
+    "threads",
+    "log_every",
+    "checkpoint_minutes",
+    "eval_batch",
+    "eval_ir",
+)
 """Settings that say nothing about the model."""
 _WRITING = 0.02
 """Share of the time that is left for the last losses and files."""
@@ -37,7 +45,8 @@ def make_model(stages: Stages) -> None:
     place, tokenizer = stages.results("tokens"), stages.results("tokenizer")
     about = _about_tokens(place, tokenizer)
     fit = _begin(stages, about)
-    train = Examples(_open(place, "train", about), _ids(about), config, job.seed)
+    first = about["first"]
+    train = Examples(_open(place, "train", about), _ids(about), config, job.seed, first)
     if not len(train):
         raise BadTraining(
             f"{place}: expected examples of at most {config.context} tokens, got none. "
@@ -98,7 +107,8 @@ def _begin(stages: Stages, about: dict[str, Any]) -> Fit:
     else:
         plan, progress = _plan(stages, data, device), Progress()
     deadline = stages.deadline("train")
-    return Fit(model, optimizer, config, job.seed, plan, progress, job.out, deadline)
+    lists = about["first"], about["oz"]
+    return Fit(model, optimizer, config, job.seed, plan, progress, *lists, job.out, deadline)
 
 
 def _plan(stages: Stages, data: str, device: torch.device) -> Plan:
@@ -126,12 +136,12 @@ def _open(place: Path, part: str, about: dict[str, Any]) -> TokenFile:
 def _unseen(place: Path, about: dict[str, Any], config: LlmConfig) -> dict[str, Examples]:
     """Return the examples that were kept apart, by the name of the loss on them."""
     file = _open(place, "holdout", about)
-    whole = replace(config, share=1.0, ir_task=1.0, prompt_weight=0.0, list_weight=1.0)
-    found = {
-        "validation_loss": Examples(file, _ids(about), whole, 0),
-        # Of the answer up to the counts, which every kind of training learns.
-        "validation_list_loss": Examples(file, _ids(about), replace(whole, ir_task=0.0), 0),
-    }
+    whole = replace(config, share=1.0, ir_task=0.0, prompt_weight=0.0, list_weight=1.0)
+    # Of the answer up to the counts, which every kind of training learns.
+    found = {LIST_LOSS: Examples(file, _ids(about), whole, 0, about["first"])}
+    if config.prompt == "paper":
+        whole = replace(whole, ir_task=1.0)
+        found["validation_loss"] = Examples(file, _ids(about), whole, 0, about["first"])
     return {name: examples for name, examples in found.items() if len(examples)}
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -21,6 +21,14 @@ _SIZES: dict[str, dict[str, Any]] = {
         "intermediate_size": 176,
         "num_hidden_layers": 2,
         "num_attention_heads": 2,
+        "tie_word_embeddings": True,
+    },
+    # 1.1 million parameters with 2,048 tokens: for trials.
+    "micro": {
+        "hidden_size": 128,
+        "intermediate_size": 352,
+        "num_hidden_layers": 4,
+        "num_attention_heads": 4,
         "tie_word_embeddings": True,
     },
     # 5.8 million parameters: what three hours of two processor cores are best spent on.
@@ -49,6 +57,8 @@ _SIZES: dict[str, dict[str, Any]] = {
     },
 }
 
+_SHARPNESS = 100.0
+"""Lists that differ by a hundredth of the function differ by e in what the model is to foretell."""
 _MULTIPLE = 64
 """The vocabulary of the model is a multiple of this: GPUs multiply such matrices faster."""
 
@@ -75,17 +85,56 @@ def make_network(config: LlamaConfig, seed: int) -> LlamaForCausalLM:
     return LlamaForCausalLM(config)
 
 
-def token_losses(model: LlamaForCausalLM, batch: Batch) -> tuple[Tensor, Tensor]:
+def hidden_states(model: LlamaForCausalLM, batch: Batch) -> Tensor:
+    """Return what the model makes of each place of a batch, (places, width).
+
+    No mask is needed: padding comes after the text, where causal attention does not look.
+    """
+    hidden: Tensor = model.model(batch.tokens, use_cache=False).last_hidden_state
+    return hidden.flatten(0, 1)
+
+
+def token_losses(model: LlamaForCausalLM, hidden: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
     """Return the loss of each token that counts, and its weight.
 
-    Logits are made for these tokens alone. No mask is needed: padding comes after the text, where
-    causal attention does not look.
+    Logits are made for these tokens alone.
     """
-    hidden = model.model(batch.tokens, use_cache=False).last_hidden_state.flatten(0, 1)
     logits = model.lm_head(hidden[batch.places])
     targets = batch.tokens.flatten()[batch.places + 1]
     losses = functional.cross_entropy(logits.float(), targets, reduction="none")
     return losses, batch.weights.flatten()[batch.places + 1]
+
+
+def choose(model: LlamaForCausalLM, hidden: Tensor, batch: Batch, first: Sequence[int]) -> Tensor:
+    """Return the number of the list of the portfolio that is most probable for each example."""
+    logits = model.lm_head(hidden[batch.choices])
+    chosen: Tensor = logits[:, torch.tensor(first, device=logits.device)].argmax(1)
+    return chosen
+
+
+def choice_losses(
+    model: LlamaForCausalLM, hidden: Tensor, batch: Batch, first: Sequence[int], cost_weight: float
+) -> Tensor:
+    """Return the loss of the choice among the lists of a portfolio, for each example.
+
+    It is made where the first action of the list is foretold. The cross-entropy against the lists
+    by what they leave of the function keeps the other tokens away; the expected cost, as in minimum
+    risk training (Shen et al., arXiv 1512.02433), makes the most probable list the one that pays.
+
+    Args:
+        model: The model.
+        hidden: What it makes of the batch.
+        batch: With costs.
+        first: The tokens with which the lists begin.
+        cost_weight: Weight of the expected cost.
+    """
+    logits = model.lm_head(hidden[batch.choices]).float()
+    best = batch.costs.min(dim=1, keepdim=True).values
+    wanted = functional.softmax((best - batch.costs) * _SHARPNESS, dim=1)
+    columns = torch.tensor(first, device=logits.device)
+    known = functional.log_softmax(logits, dim=1)[:, columns]
+    expected = (functional.softmax(logits[:, columns], dim=1) * (batch.costs - best)).sum(1)
+    return -(wanted * known).sum(1) + cost_weight * expected
 
 
 def flops_of(config: LlamaConfig, batch: Batch) -> float:

@@ -2,7 +2,8 @@
 
 ``PART.bin`` holds the tokens of all examples, one after the other, as 16 or 32 bit numbers.
 ``PART.npy`` holds four numbers for each example: where its prompt begins, where its answer begins,
-where the optimised IR in the answer begins, and where it ends.
+where the optimised IR in the answer begins, and where it ends. ``PART.costs.npy`` says what each
+list of the portfolio leaves of the function.
 """
 
 from __future__ import annotations
@@ -13,10 +14,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = 1
+FORMAT = 2
 """Of the folder that the stage ``tokens`` writes."""
 
 Ints = NDArray[np.int64]
+Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
@@ -26,15 +28,18 @@ class TokenFile:
     tokens: NDArray[np.uint16] | NDArray[np.uint32]
     spans: Ints
     """(examples, 4): begin, answer, optimised IR, end."""
+    costs: Floats
+    """(examples, lists of the portfolio): the share of the instructions that remains."""
 
     @classmethod
     def open(cls, folder: Path, part: str, dtype: str) -> TokenFile:
         """Map a file into memory."""
         spans = np.load(folder / f"{part}.npy", allow_pickle=False)
+        costs = np.load(folder / f"{part}.costs.npy", allow_pickle=False)
         path = folder / f"{part}.bin"
         if not path.stat().st_size:  # an empty file cannot be mapped
-            return cls(np.empty(0, dtype), spans)
-        return cls(np.memmap(path, dtype, mode="r"), spans)
+            return cls(np.empty(0, dtype), spans, costs)
+        return cls(np.memmap(path, dtype, mode="r"), spans, costs)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-r"""The second stage: a tokenizer for normalised IR and for answers.
+r"""The second stage: a tokenizer for the IR of prompts and for answers.
 
 Byte-level BPE, with three things of its own:
 
@@ -34,6 +34,7 @@ from transformers import PreTrainedTokenizerFast
 
 from llmopt_bench import ActionSet, BadTraining, PassList, make_action_set
 
+from ..compact_ir import compact_ir
 from ..prompt import paper_answer
 from .examples import Example, read_shards
 from .stages import Stages
@@ -42,7 +43,9 @@ CODE, END_CODE = "[code]", "[/code]"
 BEGIN, END, PADDING = "<|begin|>", "<|end|>", "<|padding|>"
 _CUT = r'(?<![\w.]|align )\d+|(?<=[@%])[-\w.$]+|"[^"\n]*"'
 """What is cut out of the text: numbers, names and strings."""
-_LONGEST = 32
+_CUTS = {"paper": (_CUT, "isolated"), "compact": (r"\n", "merged_with_previous")}
+"""How text is cut before tokens are learnt, by prompt: compact IR has whole lines as tokens."""
+_LONGEST = 40
 """The most characters of a token that is learnt."""
 
 
@@ -52,7 +55,8 @@ def make_tokenizer(stages: Stages) -> None:
     data = stages.results("data")
     stages.report("tokenizer")(0.0, f"{config.vocabulary:,} tokens")
     examples = islice(read_shards(data, "train"), config.tokenizer_functions)
-    tokenizer = train_tokenizer(examples, config.vocabulary, make_action_set())
+    actions = make_action_set()
+    tokenizer = train_tokenizer(examples, config.vocabulary, actions, config.prompt)
     fast_tokenizer: Any = PreTrainedTokenizerFast
     fast = fast_tokenizer(
         tokenizer_object=tokenizer,
@@ -69,13 +73,16 @@ def make_tokenizer(stages: Stages) -> None:
     stages.finish("tokenizer", about | {"functions": config.tokenizer_functions})
 
 
-def train_tokenizer(examples: Iterable[Example], size: int, actions: ActionSet) -> Tokenizer:
+def train_tokenizer(
+    examples: Iterable[Example], size: int, actions: ActionSet, prompt: str = "paper"
+) -> Tokenizer:
     """Return a tokenizer that has learnt from examples.
 
     Args:
         examples: To learn from.
         size: Of the vocabulary.
         actions: Each of them becomes a token.
+        prompt: Says what IR looks like.
 
     Raises:
         BadTraining: The vocabulary is too small for all bytes and actions.
@@ -86,9 +93,10 @@ def train_tokenizer(examples: Iterable[Example], size: int, actions: ActionSet) 
         needed = size - learnt + len(alphabet) + len(special)
         raise BadTraining(f"vocabulary: expected {needed} or more, got {size}. Raise it.")
     tokenizer = Tokenizer(models.BPE())
+    pattern, behaviour = _CUTS[prompt]
     tokenizer.pre_tokenizer = pre_tokenizers.Sequence(
         [
-            pre_tokenizers.Split(Regex(_CUT), "isolated"),
+            pre_tokenizers.Split(Regex(pattern), behaviour),
             pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False),
         ]
     )
@@ -100,7 +108,7 @@ def train_tokenizer(examples: Iterable[Example], size: int, actions: ActionSet) 
         max_token_length=_LONGEST,
         show_progress=False,
     )
-    tokenizer.train_from_iterator(_texts(examples, actions), trainer)
+    tokenizer.train_from_iterator(_texts(examples, actions, prompt), trainer)
     whole = {"normalized": False, "special": False}
     tokenizer.add_tokens(
         [AddedToken(name, single_word=True, **whole) for name in actions.names]
@@ -112,11 +120,12 @@ def train_tokenizer(examples: Iterable[Example], size: int, actions: ActionSet) 
     return tokenizer
 
 
-def _texts(examples: Iterable[Example], actions: ActionSet) -> Iterator[str]:
+def _texts(examples: Iterable[Example], actions: ActionSet, prompt: str) -> Iterator[str]:
     """Yield what to learn from: texts without what becomes a token by itself."""
     for example in examples:
         passes = PassList.parse(example.pass_list, actions)
         head = paper_answer(passes, example.before, example.after, None)
         yield from head.split(passes.compact) if passes else (head,)
-        for ir in (example.ir, example.optimised):
+        shown = compact_ir(example.ir) if prompt == "compact" else example.ir
+        for ir in filter(None, (shown, example.optimised)):
             yield "\n" + ir.rstrip("\n") + "\n"  # as it is between the marks

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import asdict
 from itertools import islice
 from pathlib import Path
@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from llmopt_bench import PassList
+from llmopt_bench import PassList, make_action_set
 
-from ..prompt import paper_answer, paper_prompt
+from ..prompt import View, make_prompt, paper_answer
 from .examples import Example, read_shards
 from .stages import Stages, read_about
 from .token_files import FORMAT, TokenIds
@@ -32,16 +32,21 @@ def make_tokens(stages: Stages) -> None:
     ids = TokenIds(**{name: number_of(text) for name, text in numbers.items()})
     dtype = "uint16" if tokenizer.get_vocab_size() <= 1 << 16 else "uint32"
     data_about, report = read_about(data), stages.report("tokens")
+    portfolio = data_about.get("portfolio", [])
     parts: dict[str, dict[str, int]] = {}
     for part in PARTS:
         report(0.0, f"{part}, {data_about['examples'][part]:,} functions")
         examples = read_shards(data, part)
-        parts[part] = _write_part(examples, tokenizer, ids, dtype, stages.folder("tokens") / part)
+        encoding = encoded(examples, tokenizer, stages.config.prompt)
+        parts[part] = _write_part(encoding, ids, dtype, stages.folder("tokens") / part)
     about = {
         "format": FORMAT,
         "dtype": dtype,
         "vocabulary": tokenizer.get_vocab_size(),
         "ids": asdict(ids),
+        "first": [number_of(next(iter(PassList.parse(text)))) for text in portfolio],
+        "oz": portfolio.index("Oz") if "Oz" in portfolio else None,
+        "prompt": stages.config.prompt,
         "parts": parts,
         "tokenizer_sha256": read_about(place)["tokenizer_sha256"],
         "data": data_about,
@@ -50,36 +55,56 @@ def make_tokens(stages: Stages) -> None:
 
 
 def _write_part(
-    examples: Iterator[Example], tokenizer: Tokenizer, ids: TokenIds, dtype: str, path: Path
+    encoding: Iterator[tuple[Example, list[int], list[int]]], ids: TokenIds, dtype: str, path: Path
 ) -> dict[str, int]:
     spans: list[tuple[int, int, int, int]] = []
+    costs: list[list[float]] = []
     begin = 0
     with path.with_suffix(".bin").open("wb") as stream:
-        while some := list(islice(examples, _AT_A_TIME)):
-            for prompt, answer in encoded(some, tokenizer):
-                head = answer.index(ids.code) if ids.code in answer else len(answer)
-                end = begin + len(prompt) + len(answer)
-                spans.append((begin, begin + len(prompt), begin + len(prompt) + head, end))
-                stream.write(np.array([*prompt, *answer], dtype).tobytes())
-                begin = end
+        for example, prompt, answer in encoding:
+            head = answer.index(ids.code) if ids.code in answer else len(answer)
+            end = begin + len(prompt) + len(answer)
+            spans.append((begin, begin + len(prompt), begin + len(prompt) + head, end))
+            costs.append([size / max(example.before, 1) for size in example.sizes])
+            stream.write(np.array([*prompt, *answer], dtype).tobytes())
+            begin = end
     np.save(path.with_suffix(".npy"), np.array(spans, np.int64).reshape(-1, 4))
+    shape = len(spans), len(costs[0]) if costs else 0
+    np.save(path.with_suffix(".costs.npy"), np.array(costs, np.float32).reshape(shape))
     return {"examples": len(spans), "tokens": begin}
 
 
 def encoded(
-    examples: Sequence[Example], tokenizer: Tokenizer
-) -> Iterator[tuple[list[int], list[int]]]:
-    """Yield the tokens of the prompt and of the answer of each example.
+    examples: Iterator[Example], tokenizer: Tokenizer, prompt: str
+) -> Iterator[tuple[Example, list[int], list[int]]]:
+    """Yield examples, and the tokens of the prompt and of the answer of each.
 
     They are encoded one by one, since the model gets the prompt alone when it is to answer.
+
+    Args:
+        examples: Those to encode.
+        tokenizer: What encodes them.
+        prompt: What the model sees.
     """
-    prompts = [paper_prompt(example.ir) for example in examples]
-    answers = [
-        paper_answer(
-            PassList.parse(example.pass_list), example.before, example.after, example.optimised
-        )
-        for example in examples
-    ]
     many: Any = tokenizer.encode_batch
-    for prompt, answer in zip(many(prompts), many(answers, add_special_tokens=False), strict=True):
-        yield prompt.ids, answer.ids
+    while some := list(islice(examples, _AT_A_TIME)):
+        prompts = many([prompt_text(prompt, example.ir) for example in some])
+        answers = many([_answer(example) for example in some], add_special_tokens=False)
+        for example, asked, said in zip(some, prompts, answers, strict=True):
+            yield example, asked.ids, said.ids
+
+
+def prompt_text(prompt: str, ir: str) -> str:
+    """Return what the model sees of a function.
+
+    Args:
+        prompt: Name of a prompt that is one text.
+        ir: Normalised.
+    """
+    return str(make_prompt(prompt).request(View(ir.rstrip("\n")), make_action_set()))
+
+
+def _answer(example: Example) -> str:
+    passes = PassList.parse(example.pass_list)
+    ir = example.optimised or None
+    return paper_answer(passes, example.before, example.after, ir)
