@@ -10,7 +10,8 @@ import numpy as np
 import pytest
 from llmopt_bench.agents.search.coreset import FILE, Coreset, load_coreset
 from llmopt_bench.agents.search.mutation import Mutation
-from searching import Recorder
+from llmopt_bench.agents.search.niche import Niche, is_pipeline
+from searching import Recorder, few_actions
 
 from llmopt_bench import PassList, load_agent, make_action_set
 
@@ -89,13 +90,82 @@ def test_patience_ends_a_search_without_a_budget() -> None:
 
 
 @pytest.mark.parametrize(
-    "setting", [{"lineages": 0}, {"stall": 0}, {"coreset_share": 1.5}, {"minimise_share": -0.1}]
+    "setting",
+    [
+        {"lineages": 0},
+        {"stall": 0},
+        {"coreset_share": 1.5},
+        {"simple_share": 2.0},
+        {"minimise_share": -0.1},
+    ],
 )
 def test_bad_settings_are_refused(setting: dict[str, float]) -> None:
     from llmopt_bench.errors import BadAgent
 
     with pytest.raises(BadAgent, match=next(iter(setting))):
         load_agent("tuner", **setting)
+
+
+PIPELINES = {action.name for action in ACTIONS.actions if is_pipeline(action)}
+
+
+def searched(**settings: float) -> list[PassList]:
+    """Return the lists of the local search alone."""
+    env = Recorder(120)
+    load_agent("tuner", coreset_share=0.1, minimise_share=0.0, **settings).run(env)
+    return env.lists[12:]
+
+
+def test_pipelines_are_those_that_run_tens_of_passes() -> None:
+    assert {"Oz", "O1", "default<O2>", "function-simplification<O1>"} <= PIPELINES
+    assert PIPELINES.isdisjoint({"gvn", "sroa<modify-cfg>", "instcombine<no-verify-fixpoint>"})
+    assert len(PIPELINES) == 14
+
+
+def test_the_simple_share_goes_to_lists_without_pipelines() -> None:
+    assert all(PIPELINES.isdisjoint(one) for one in searched(simple_share=1.0))
+    without = [sum(map(PIPELINES.isdisjoint, searched(simple_share=s))) for s in (0.0, 0.5)]
+    assert without[0] < without[1]
+
+
+def test_a_simple_search_begins_with_the_empty_list_if_there_is_no_other() -> None:
+    env = Recorder(30, actions=few_actions("Oz", "gvn", "sroa<modify-cfg>"))
+    answer = load_agent("tuner", simple_share=1.0, minimise_share=0.0).run(env)
+    assert all(PIPELINES.isdisjoint(one) for one in env.lists[1:])
+    assert env.value_of(answer) <= env.value_of(PassList(["Oz"], env.action_set))
+
+
+def test_a_coreset_without_actions_has_no_list_with_them() -> None:
+    lists = PassList(["Oz", "gvn"]), PassList(["gvn"]), PassList(["dce"])
+    rest = Coreset(lists, {"gvn": 3.0, "dce": 1.0, "Oz": 2.0}).without({"Oz", "dce"})
+    assert rest == Coreset((PassList(["gvn"]),), {"gvn": 3.0})
+    maker = Mutation(rest.without({"gvn"}), ["gvn"], 5, np.random.default_rng(0))
+    assert {edit for _ in range(100) for edit in maker.mutate(PassList(["gvn"]))[1]} == {
+        "insert",
+        "append",
+        "prepend",
+        "delete",
+        "replace",
+        "swap",
+    }
+
+
+def test_a_lineage_that_stands_still_starts_again() -> None:
+    class Same(Mutation):
+        def mutate(self, passes: PassList) -> tuple[PassList, list[str]]:
+            return passes, []
+
+    coreset, rng = Coreset((), {}), np.random.default_rng(0)
+    starts = [(size, PassList(["gvn"] * size)) for size in range(1, 9)]
+    niche = Niche(Same(coreset, ["gvn"], 9, rng), starts, 3, 2, rng)
+    best, *others = niche._lineages
+    for lineage in (best, *others):
+        for _ in range(3):
+            lineage.take(lineage.value, lineage.passes)
+    niche.settle()
+    assert (best.value, best.age) == (1, 3)
+    assert [other.age for other in others] == [0, 0]
+    assert {other.value for other in others} <= set(range(1, 9))
 
 
 def mutation(seed: int = 0, max_passes: int = 60) -> Mutation:

@@ -1,7 +1,7 @@
 """The form of an answer, as a regular expression that a model can be held to.
 
-The prompts ``paper``, ``compact`` and ``chat`` have one; what a whole answer to ``llm-compiler-ftd`` looks like
-is known only in part, so that prompt has none.
+The prompts ``paper``, ``compact`` and ``chat`` have one; what a whole answer to
+``llm-compiler-ftd`` looks like is known only in part, so that prompt has none.
 
 The expression is for the bytes of the answer, not for tokens. It holds for any tokenizer: one in
 which each action is a token, and one that spells actions in pieces.

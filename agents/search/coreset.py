@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from dataclasses import dataclass
 from functools import cache
 from importlib.resources import files
 
 from llmopt_bench import ActionSet, PassList
 
-FILE = "coreset-v1.json"
+FILE = "coreset-v2.json"
 
 
 @dataclass(frozen=True)
@@ -23,6 +23,13 @@ class Coreset:
     lists: tuple[PassList, ...]
     weights: Mapping[str, float]
     """By action: in how many best lists it stands."""
+
+    def without(self, names: Set[str]) -> Coreset:
+        """Return the coreset without actions, and without the lists that have one of them."""
+        return Coreset(
+            tuple(passes for passes in self.lists if names.isdisjoint(passes)),
+            {name: weight for name, weight in self.weights.items() if name not in names},
+        )
 
 
 @cache

@@ -58,9 +58,9 @@ class Mutation:
             "delete": self._delete,
             "replace": self._replace,
             "swap": self._swap,
-            "splice": self._splice,
-            "chain": self._chain,
         }
+        if self._lists:
+            self._edits |= {"splice": self._splice, "chain": self._chain}
         self._gains = dict.fromkeys(_WEIGHTS, 0.0)
         self._tries = dict.fromkeys(_WEIGHTS, 0)
 
@@ -81,10 +81,10 @@ class Mutation:
 
     def _edit(self) -> str:
         weights = [
-            weight * (1 + self._gains[edit]) / (1 + _COST * self._tries[edit])
-            for edit, weight in _WEIGHTS.items()
+            _WEIGHTS[edit] * (1 + self._gains[edit]) / (1 + _COST * self._tries[edit])
+            for edit in self._edits
         ]
-        return list(_WEIGHTS)[self._draw(np.cumsum(weights))]
+        return list(self._edits)[self._draw(np.cumsum(weights))]
 
     def _action(self) -> str:
         return self._actions[self._draw(self._bounds)]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -13,11 +13,10 @@ from llmopt_bench import PassList, PassOrderEnv
 from .coreset import Coreset, load_coreset
 from .minimise import minimise
 from .mutation import Mutation
+from .niche import Attempt, Niche, is_pipeline
 from .trials import FAILED, Trials, check_at_least, check_share
 
 _BATCH = 8
-_ATTEMPTS = 5
-"""How often a mutation that gives no new list is tried again."""
 
 
 @dataclass(frozen=True)
@@ -28,22 +27,25 @@ class Tuner:
        (``coreset.py``), most useful first; -Oz is the first of all. They may spend
        ``coreset_share`` of the budget.
     2. **Local search**: the best lists become ``lineages``. Each try mutates one of them, mostly
-       the best, by one or more edits (``mutation.py``), and takes its place if it is no larger.
-       That equals replace each other lets a lineage drift over the many lists that differ in code
-       but not in size. A lineage that has stood still for ``stall`` tries starts again: at the
-       best list of all, or at a list of the coreset.
+       the best, by one or more edits (``mutation.py``), and takes its place if it is no larger. A
+       lineage that has stood still for ``stall`` tries starts again: at the best list, or at a
+       list of the coreset. ``simple_share`` of the tries go to lineages of lists without whole
+       pipelines such as -Oz (``niche.py``): most start larger than -Oz, and would never be
+       searched around beside lists that have it, but end smaller on many functions.
     3. **Minimisation**: passes that the result does not need are dropped, with at most
        ``minimise_share`` of the budget.
 
     It learnt nothing from validation or test splits.
     """
 
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     trained_on: ClassVar[tuple[str, ...]] = ("corpus-train-v1",)
     lineages: int = 4
     """How many lists are searched around."""
     coreset_share: float = 0.5
     """The most of the budget that goes to the coreset."""
+    simple_share: float = 0.4
+    """The share of the local search that goes to lists without whole pipelines."""
     minimise_share: float = 0.05
     """The most of the budget that goes to the minimisation."""
     stall: int = 80
@@ -57,7 +59,11 @@ class Tuner:
         """Check the settings."""
         check_at_least(1, lineages=self.lineages, stall=self.stall, max_passes=self.max_passes)
         check_at_least(1, patience=self.patience)
-        check_share(coreset_share=self.coreset_share, minimise_share=self.minimise_share)
+        check_share(
+            coreset_share=self.coreset_share,
+            simple_share=self.simple_share,
+            minimise_share=self.minimise_share,
+        )
 
     def run(self, env: PassOrderEnv) -> PassList:
         """Return the best list found."""
@@ -77,16 +83,17 @@ class Tuner:
         return trials.best
 
 
-@dataclass
-class _Lineage:
-    """A list that is searched around, and for how many tries it has not become smaller."""
-
-    value: int
-    passes: PassList
-    age: int = 0
-
-
 class _LocalSearch:
+    """The local search of a tuner in two niches: lists of any kind, and lists without pipelines.
+
+    Args:
+        settings: Those of the tuner.
+        env: The environment.
+        trials: Where lists are tried.
+        coreset: Gives what mutations are made of.
+        tried: Lists to start from.
+    """
+
     def __init__(
         self,
         settings: Tuner,
@@ -95,52 +102,36 @@ class _LocalSearch:
         coreset: Coreset,
         tried: Sequence[PassList],
     ) -> None:
-        self._settings = settings
         self._rng: Generator = env.np_random
         self._trials = trials
-        self._mutation = Mutation(coreset, env.action_names, settings.max_passes, self._rng)
+        self._share = settings.simple_share
         # Failed lists are no place to start from.
         values = zip(trials.values(tried), tried, strict=True)
         good = [(value, passes) for value, passes in values if value != FAILED]
         good = good or [(trials.value, trials.best)]
-        self._starts = sorted(good, key=lambda start: (start[0], len(start[1])))
-        self._lineages = [_Lineage(*start) for start in self._starts[: settings.lineages]]
+        good.sort(key=lambda start: (start[0], len(start[1])))
+        pipelines = {action.name for action in env.action_set.actions if is_pipeline(action)}
+        simple = [start for start in good if pipelines.isdisjoint(start[1])]
+
+        def niche(starts: Sequence[tuple[int, PassList]], without: Set[str]) -> Niche:
+            names = [name for name in env.action_names if name not in without]
+            mutation = Mutation(coreset.without(without), names, settings.max_passes, self._rng)
+            return Niche(mutation, starts, settings.lineages, settings.stall, self._rng)
+
+        self._any = niche(good, frozenset())
+        empty = (env.initial, PassList([], env.action_set))
+        self._simple = niche(simple or [empty], pipelines)
 
     def run(self) -> None:
         """Search until the phase is over."""
         while not self._trials.over:
-            tries = [self._try() for _ in range(min(_BATCH, self._trials.room))]
-            values = self._trials.values([passes for _, passes, _ in tries])
-            for (lineage, passes, edits), value in zip(tries, values, strict=False):
-                self._mutation.learn(edits, better=value < lineage.value)
-                _take(lineage, value, passes)
-            self._lineages.sort(key=lambda lineage: lineage.value)
-            self._restart()
+            tries = [self._attempt() for _ in range(min(_BATCH, self._trials.room))]
+            values = self._trials.values([attempt.passes for attempt in tries])
+            for attempt, value in zip(tries, values, strict=False):
+                attempt.learn(value)
+            self._any.settle()
+            self._simple.settle()
 
-    def _try(self) -> tuple[_Lineage, PassList, Sequence[str]]:
-        """Return a lineage, a mutant of its list, and the edits that made it."""
-        place = min(int(self._rng.geometric(0.5)) - 1, len(self._lineages) - 1)
-        lineage = self._lineages[place]
-        for _ in range(_ATTEMPTS):
-            passes, edits = self._mutation.mutate(lineage.passes)
-            if not self._trials.knows(passes):
-                break
-        return lineage, passes, edits
-
-    def _restart(self) -> None:
-        """Let lineages that stand still start elsewhere; the best one goes on as it is."""
-        for lineage in self._lineages[1:]:
-            if lineage.age <= self._settings.stall:
-                continue
-            lineage.value, lineage.passes = self._trials.value, self._trials.best
-            if self._rng.random() < 0.5:
-                starts = self._starts[:20]
-                lineage.value, lineage.passes = starts[self._rng.integers(len(starts))]
-            lineage.age = 0
-
-
-def _take(lineage: _Lineage, value: int, passes: PassList) -> None:
-    """Let a mutant take the place of its parent if it is no larger."""
-    lineage.age = 0 if value < lineage.value else lineage.age + 1
-    if value <= lineage.value:
-        lineage.value, lineage.passes = value, passes
+    def _attempt(self) -> Attempt:
+        niche = self._simple if self._rng.random() < self._share else self._any
+        return niche.attempt(self._trials)
