@@ -50,7 +50,7 @@ format: setup ## Rewrite the Python files in the project's style
 	@$(BIN)/ruff format .
 
 nightly: ## Run the tests that take minutes
-	@$(MAKE) --no-print-directory EXTRAS=$(EXTRAS)$(comma)distributed setup
+	@$(MAKE) --no-print-directory EXTRAS=$(EXTRAS)$(comma)llm$(comma)api$(comma)serve$(comma)distributed setup
 	@$(BIN)/python -m pytest -m nightly $(PYTEST_FLAGS)
 
 # The default options of pytest leave the benchmarks out, so here they are spelled again.

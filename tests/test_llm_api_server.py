@@ -21,7 +21,7 @@ from llmopt_bench import PassList, Session, Task, load_agent, make_action_set
 from llmopt_bench.runner_work import Item, Job, perform
 
 for needed in ("openai", "torch", "transformers", "fastapi", "uvicorn"):
-    pytest.importorskip(needed, reason="pip install 'llmopt-bench[api,llm]' fastapi uvicorn")
+    pytest.importorskip(needed, reason="pip install 'llmopt-bench[api,serve]'")
 
 models: Any = importlib.import_module("llm_models")
 torch: Any = importlib.import_module("torch")
