@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import json
 import math
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields, is_dataclass
 from importlib.metadata import entry_points
@@ -20,7 +21,12 @@ GROUP = "llmopt_bench.trainers"
 """The entry-point group under which packages register what trains their agents."""
 
 JOB_FILE = "training.json"
-"""In the folder of a training: what it was asked for."""
+"""In the folder of a training: what it was asked for.
+
+A trainer that works in stages, named by its setting ``stage``, has a file for each of them,
+``training-STAGE.json``, so that stages can share a folder.
+"""
+_STAGE = re.compile(r"[a-z0-9][a-z0-9_-]{0,39}")
 
 Config = TypeVar("Config")
 
@@ -97,12 +103,14 @@ def train(job: TrainJob) -> Trained:
     trainer = load_trainer(job.agent)
     if job.max_minutes is not None and not (math.isfinite(job.max_minutes) and job.max_minutes > 0):
         raise BadTraining(f"max_minutes: expected more than 0, got {job.max_minutes}. Correct it.")
-    _claim(job)
+    path, before = _job_path(job), _files_in(job.out)
+    _claim(job, path)
     try:
         return trainer(job)
     except BadTraining:
-        if not job.resume:
-            _release(job)
+        # Where nothing was done, a corrected command may use the folder.
+        if not job.resume and _files_in(job.out) == before | {path}:
+            path.unlink()
         raise
 
 
@@ -140,9 +148,19 @@ def _typed(name: str, value: Scalar, default: object) -> Scalar:
     )
 
 
-def _claim(job: TrainJob) -> None:
+def _job_path(job: TrainJob) -> Path:
+    stage = job.settings.get("stage")
+    if isinstance(stage, str) and _STAGE.fullmatch(stage) and stage != "all":
+        return job.out / f"training-{stage}.json"
+    return job.out / JOB_FILE
+
+
+def _files_in(folder: Path) -> set[Path]:
+    return {path for path in folder.rglob("*") if not path.is_dir()}
+
+
+def _claim(job: TrainJob, path: Path) -> None:
     """Write what the folder is for, or see that it is for this."""
-    path = job.out / JOB_FILE
     if path.exists() and not job.resume:
         raise BadTraining(f"{job.out} holds a training. Use --resume, or another folder.")
     if job.resume and not path.exists():
@@ -158,13 +176,6 @@ def _claim(job: TrainJob) -> None:
     else:
         job.out.mkdir(parents=True, exist_ok=True)
         write_whole(path, (json.dumps(asked, indent=1) + "\n").encode())
-
-
-def _release(job: TrainJob) -> None:
-    """Free a folder in which nothing was done, so that a corrected command may use it."""
-    path = job.out / JOB_FILE
-    if list(job.out.iterdir()) == [path]:
-        path.unlink()
 
 
 def _read(path: Path) -> dict[str, Any]:

@@ -129,16 +129,18 @@ def test_stages_share_one_folder(
     stopped = job_of(labels, tmp_path, killed_at("data: train"), stage="data")
     with pytest.raises(KeyboardInterrupt):
         training.train(stopped)
-    with pytest.raises(BadTraining, match="cannot resume: settings"):
+    with pytest.raises(BadTraining, match="Leave out --resume"):
         training.train(job_of(labels, tmp_path, stage="tokenizer", resume=True))
+    with pytest.raises(BadTraining, match="cannot resume: settings"):
+        training.train(job_of(labels, tmp_path, stage="data", vocabulary=700, resume=True))
     training.train(job_of(labels, tmp_path, stage="data", resume=True))
     for stage in config.STAGES[1:]:
         trained = training.train(job_of(labels, tmp_path, stage=stage))
     assert trained.model == tmp_path / "model"
     assert trained.validation["too_long"] > 0
-    for folder in ("data", "tokenizer", "tokens", "model", "eval"):
-        asked = json.loads((tmp_path / folder / "training.json").read_text())
-        assert asked["settings"]["stage"] in (folder, "train")
+    for stage in config.STAGES:
+        asked = json.loads((tmp_path / f"training-{stage}.json").read_text())
+        assert asked["settings"]["stage"] == stage
 
 
 def test_tokens_of_another_tokenizer_are_refused(labels: str, inputs: str, tmp_path: Path) -> None:
@@ -153,7 +155,8 @@ def test_a_refused_stage_leaves_the_folder_free(
     monkeypatch.setattr(training, "load_trainer", lambda name: trainer.train)
     training.train(job_of(labels, tmp_path, stage="data"))
     refused = {
-        "has its results": {"stage": "data"},
+        "holds a training": {"stage": "data"},
+        "has its results": {"stage": "data", "resume": True},
         "vocabulary: expected 393 or more": {"stage": "tokenizer", "vocabulary": 300},
         "Did you mean 'vocabulary'": {"stage": "tokenizer", "vocabulari": 640},
         "--set stage=tokens": {"stage": "train"},
@@ -161,7 +164,7 @@ def test_a_refused_stage_leaves_the_folder_free(
     for message, settings in refused.items():
         with pytest.raises(BadTraining, match=message):
             training.train(job_of(labels, tmp_path, **settings))
-        assert [path.name for path in tmp_path.iterdir()] == ["data"]
+        assert {path.name for path in tmp_path.iterdir()} == {"data", "training-data.json"}
     (tmp_path / "tokenizer").mkdir()
     (tmp_path / "tokenizer" / "tokenizer.json").touch()
     with pytest.raises(BadTraining, match="got one that is not finished"):
@@ -193,11 +196,9 @@ def test_time_that_is_over_leaves_a_model_and_the_rest_for_later(
     short = trainer.train(training_of(labels, out, inputs, steps=3, max_minutes=1e-9))
     about = json.loads((short.model / "about.json").read_text())
     assert (about["step"], about["finished"]) == (1, False)
-    (out / "training.json").touch()
     trainer.train(training_of(labels, out, inputs, steps=3, resume=True))
     about = json.loads((short.model / "about.json").read_text())
     assert (about["step"], about["finished"]) == (3, True)
-    assert (out / "model" / "training.json").exists()  # the folder is free for the next stage
 
 
 def test_a_training_without_steps_fills_its_minutes(
@@ -242,7 +243,7 @@ def test_a_training_must_know_its_end_and_its_data(
     ("name", "value", "message"),
     [
         ("stage", "dat", "stage: expected one of data, tokenizer"),
-        ("size", "8b", "size: expected one of tiny, mini, small, 7b, got '8b'"),
+        ("size", "8b", "size: expected one of tiny, micro, mini, small, 7b, got '8b'"),
         ("steps", 0, "steps: expected 1 or more, or null, got 0"),
         ("ir_task", 1.5, "ir_task: expected a share"),
         ("list_weight", 0.0, "list_weight: expected more than 0"),

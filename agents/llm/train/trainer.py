@@ -14,15 +14,11 @@ made again when the training is resumed.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from llmopt_bench import BadTraining, Trained, TrainJob, train_settings
 
 from .config import STAGES, LlmConfig
 from .stages import Stages, read_about
-
-_JOB_FILE = "training.json"
-"""With this file the library marks a folder as that of one training."""
 
 
 def train(job: TrainJob) -> Trained:
@@ -33,27 +29,20 @@ def train(job: TrainJob) -> Trained:
         BadRecord: The labels cannot be read.
         MissingTool: pyarrow, for the labels, is not installed.
     """
-    claim, before = job.out / _JOB_FILE, set(job.out.rglob("*"))
-    try:
-        config = train_settings(job, LlmConfig)
-        stages = Stages(job, config)
-        if config.stage == "all":
-            for stage in STAGES:
-                if stages.to_do(stage):
-                    _run(stage, stages)
-        else:
-            _run_alone(config.stage, stages, claim)
-    except BadTraining:
-        # A refused command leaves a folder with earlier stages free for a corrected one.
-        if not job.resume and set(job.out.rglob("*")) == before:
-            claim.unlink(missing_ok=True)
-        raise
+    config = train_settings(job, LlmConfig)
+    stages = Stages(job, config)
+    if config.stage == "all":
+        for stage in STAGES:
+            if stages.to_do(stage):
+                _run(stage, stages)
+    else:
+        _run_alone(config.stage, stages)
     shown = "train" if config.stage in ("all", "eval") else config.stage
     return Trained(stages.results(shown), _scores(stages))
 
 
-def _run_alone(stage: str, stages: Stages, claim: Path) -> None:
-    """Run one stage, and leave the folder free for the next one."""
+def _run_alone(stage: str, stages: Stages) -> None:
+    """Run one stage, whose results are not there."""
     own = stages.folder(stage)
     if stages.finished(stage) == own and not stages.to_do(stage):
         raise BadTraining(
@@ -61,8 +50,6 @@ def _run_alone(stage: str, stages: Stages, claim: Path) -> None:
             "another --out."
         )
     _run(stage, stages)
-    if claim.exists() and not stages.to_do(stage):
-        claim.replace(own / _JOB_FILE)
 
 
 def _run(stage: str, stages: Stages) -> None:
