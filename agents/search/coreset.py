@@ -24,6 +24,10 @@ class Coreset:
     weights: Mapping[str, float]
     """By action: in how many best lists it stands."""
 
+    def within(self, passes: int) -> Coreset:
+        """Return the coreset without the lists that have more passes."""
+        return Coreset(tuple(one for one in self.lists if len(one) <= passes), self.weights)
+
     def without(self, names: Set[str]) -> Coreset:
         """Return the coreset without actions, and without the lists that have one of them."""
         return Coreset(

@@ -68,7 +68,7 @@ class Tuner:
     def run(self, env: PassOrderEnv) -> PassList:
         """Return the best list found."""
         trials = Trials(env, self.patience)
-        coreset = load_coreset(env.action_set)
+        coreset = load_coreset(env.action_set).within(self.max_passes)
         budget = env.meter.remaining
         reserve = 0 if budget is None else int(budget * self.minimise_share)
         share = len(coreset.lists) if budget is None else int(budget * self.coreset_share)
