@@ -66,15 +66,16 @@ class LlmAgent:
     """A folder or the name of a model on the hub, as transformers loads it; None for the model that
     comes with the library."""
     prompt: str = "paper"
-    """How the model is asked: ``paper``, ``llm-compiler-ftd`` or ``chat``."""
+    """How the model is asked: ``paper``, ``compact``, ``llm-compiler-ftd`` or ``chat``."""
     decoding: str = "priority"
     """Where further lists come from: ``priority`` (Priority Sampling), ``sample`` (random draws),
     ``greedy`` (there are none)."""
     samples: int | None = None
     """The most lists that are tried; None for as many as the budget allows."""
-    whole_path: bool = False
+    whole_path: bool = True
     """What ranks a beginning in Priority Sampling: the probability of all its tokens, or of the
-    last one (``priority.by_priority``)."""
+    last one (``priority.by_priority``). The first is better for a model that learnt from a
+    portfolio, whose lists differ at their first action (``docs/llm.md``)."""
     temperature: float = 1.0
     """Of draws."""
     top_p: float = 1.0
@@ -82,7 +83,7 @@ class LlmAgent:
     try_oz: bool = False
     """Whether ``Oz`` is tried after the greedy list; it is one of the lists of the budget."""
     constrained: bool = True
-    """Whether the model can write nothing but lists of actions; for ``paper`` and ``chat``."""
+    """Whether the model can write nothing but lists of actions; not for ``llm-compiler-ftd``."""
     max_passes: int = 20
     """The most passes of a list, where the model is constrained."""
     max_tokens: int | None = None

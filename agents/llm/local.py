@@ -68,7 +68,7 @@ class LocalModel:
         return [self._reply(node) for node in draw(tree, *values)]
 
     def by_priority(
-        self, request: Request, sampling: Sampling, *, whole_path: bool = False
+        self, request: Request, sampling: Sampling, *, whole_path: bool = True
     ) -> Iterator[Reply]:
         """Yield different replies by Priority Sampling, the greedy one first.
 

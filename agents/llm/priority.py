@@ -7,7 +7,7 @@ temperature. Nothing behind the end of the list is an alternative where ``Ending
 there: the same list with other counts would be no news.
 
 "The unexpanded token with the highest probability" can be read in two ways, and both are here:
-the probability of the token behind its place, or that of the whole beginning of the answer.
+the probability of the whole beginning of the answer, or that of the token behind its place.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _BARREN = 64
 """So many beginnings in a row that lead to texts that were there: nothing new is to be expected."""
 
 
-def by_priority(tree: Tree, *, whole_path: bool = False) -> Iterator[Node]:
+def by_priority(tree: Tree, *, whole_path: bool = True) -> Iterator[Node]:
     """Yield answers with different texts, the greedy one first, until there are no more.
 
     Different tokens can be the same text. Such an answer is left out, and after 64 of them in a row
