@@ -23,7 +23,7 @@ struct BoxHeader {
   std::atomic<int32_t> pid;
   std::atomic<Cause> cause;
   uint64_t size;     // of the message
-  char pass[64];     // that ran last
+  char pass[64];     // that ran last in this request
   char words[1024];  // of LLVM, on a fatal error
 };
 
