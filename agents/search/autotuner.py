@@ -9,6 +9,7 @@ from typing import ClassVar
 from llmopt_bench import PassList, PassOrderEnv
 
 from .minimise import minimise
+from .start import start_of
 from .trials import Trials, check_at_least, check_share
 
 _BATCH = 32
@@ -83,7 +84,7 @@ class Autotuner:
         return tried[values.index(min(values))] if tried else best
 
     def _search(self, env: PassOrderEnv, trials: Trials) -> None:
-        trials.values([PassList(["Oz"], env.action_set)])
+        trials.values([start_of(env.action_set)])
         while not trials.over:
             trials.values([self._random_list(env) for _ in range(min(_BATCH, trials.room))])
 

@@ -9,6 +9,7 @@ from typing import ClassVar, NamedTuple
 
 from llmopt_bench import LlmoptError, PassList, PassOrderEnv
 
+from .start import start_of
 from .trials import check_at_least
 
 
@@ -47,7 +48,9 @@ class BeamSearch:
     def run(self, env: PassOrderEnv) -> PassList:
         """Return the best list found; the empty list if nothing makes the program smaller."""
         start = _State(env.initial, env.fork())
-        beam = [start, *_child(start, env.action_set.index("Oz"))]
+        beam = [start]
+        for name in start_of(env.action_set):
+            beam += _child(start, env.action_set.index(name))
         seen = {state.env.session.content_hash() for state in beam}
         best = min(beam, key=_value)
         while beam:

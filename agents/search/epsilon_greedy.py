@@ -7,6 +7,7 @@ from typing import ClassVar
 
 from llmopt_bench import PassList, PassOrderEnv
 
+from .start import start_of
 from .trials import FAILED, Trials, check_at_least, check_share
 
 
@@ -38,7 +39,7 @@ class EpsilonGreedySearch:
     def run(self, env: PassOrderEnv) -> PassList:
         """Return the best list found."""
         trials = Trials(env, self.patience)
-        trials.values([PassList(["Oz"], env.action_set)])
+        trials.values([start_of(env.action_set)])
         while not trials.over:
             self._episode(env, trials)
         return trials.best

@@ -9,6 +9,7 @@ from numpy.random import Generator
 
 from llmopt_bench import PassList, PassOrderEnv
 
+from .start import start_of
 from .trials import Trials, check_at_least, check_share
 
 _Names = tuple[str, ...]
@@ -70,9 +71,10 @@ class GeneticSearch:
         return trials.best
 
     def _first(self, env: PassOrderEnv) -> list[PassList]:
-        rng, found = env.np_random, [PassList(["Oz"], env.action_set)]
+        rng, start = env.np_random, start_of(env.action_set)
+        found = [start]
         for _ in range(self.population - 1):
-            names: _Names = ("Oz",)
+            names: _Names = start.names
             for _ in range(rng.integers(1, self.first_edits + 1)):
                 names = _inserted(names, env.action_names, rng)
             found.append(self._as_list(names, env))

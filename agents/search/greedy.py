@@ -8,6 +8,8 @@ from typing import ClassVar
 
 from llmopt_bench import PassList, PassOrderEnv
 
+from .start import start_of
+
 
 @dataclass(frozen=True)
 class GreedySearch:
@@ -25,7 +27,7 @@ class GreedySearch:
     def run(self, env: PassOrderEnv) -> PassList:
         """Return the best list found."""
         best, value = PassList([], env.action_set), env.initial
-        found = PassList(["Oz"], env.action_set)
+        found = start_of(env.action_set) or _after(env, best, value) or best
         while _go_to(env, found) and env.value < value:
             best, value = found, env.value
             found = _after(env, best, value) or _before(env, best, value) or best

@@ -12,6 +12,7 @@ import numpy as np
 
 from llmopt_bench import PassList, PassOrderEnv
 
+from .start import start_of
 from .trials import Trials, check_at_least
 
 _NORMAL = NormalDist()
@@ -62,7 +63,8 @@ class NevergradSearch:
         slots.random_state = np.random.RandomState(env.np_random.integers(2**32))
         made = ng.optimizers.registry[self.optimizer](slots, budget=budget)
         first = np.zeros(self.max_passes)
-        first[self.max_passes // 2] = encode("Oz", env.action_names)
+        for name in start_of(env.action_set):
+            first[self.max_passes // 2] = encode(name, env.action_names)
         made.suggest(first)
         return made
 

@@ -7,6 +7,8 @@ from typing import ClassVar
 
 from llmopt_bench import PassList, PassOrderEnv
 
+from .start import start_of
+
 _BATCH = 32
 
 
@@ -37,8 +39,9 @@ class RandomSearch:
         """Return the best list found; the empty list if nothing makes the program smaller."""
         if env.meter.budget is None and self.patience is None:
             raise ValueError("random search needs a budget or a patience, or it would never end")
-        oz = PassList(["Oz"] if self.after_oz else [], env.action_set)
-        best = (env.initial, 0, PassList([], env.action_set))
+        nothing = PassList([], env.action_set)
+        oz = start_of(env.action_set) if self.after_oz else nothing
+        best = (env.initial, 0, nothing)
         idle, tried = 0, 0
         while batch := self._batch(env, oz, tried, idle):
             for candidate, value in zip(batch, _values(env, batch), strict=True):
