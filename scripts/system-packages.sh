@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Makes sure that the Debian packages the build and the tests need are installed. As root it installs
 # what is missing; as anyone else it says what to install. Changes nothing when nothing is missing.
+# usage: system-packages.sh [PACKAGE...]
 set -euo pipefail
 
 python="${PYTHON:-python3}"
@@ -10,6 +11,7 @@ packages=(
   clang-22 llvm-22 llvm-22-dev          # the front end, opt for the tests, LLVM's static libraries
   libxml2-dev libzstd-dev zlib1g-dev    # what LLVM's CMake files ask for
   csmith libcsmith-dev                  # the programs of csmith-v0
+  "$@"                                  # what the caller wants beside these
 )
 
 say() { printf 'llmopt-bench: %s\n' "$*" >&2; }
