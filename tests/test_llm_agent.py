@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -197,6 +199,27 @@ def test_the_room_for_an_answer_grows_with_its_passes(folders: dict[str, str]) -
     )
     assert own[1] - own[0] == pytest.approx(38, abs=2)  # an action and its comma are two tokens
     assert pieces[1] - pieces[0] > 38
+
+
+def test_a_model_that_says_its_prompt_is_asked_that_way(
+    folders: dict[str, str], tmp_path: Path
+) -> None:
+    told = tmp_path / "told"
+    shutil.copytree(folders["actions"], told)
+    config = json.loads((told / "config.json").read_text())
+    (told / "config.json").write_text(json.dumps(config | {"llmopt_prompt": "compact"}))
+    tokens = {}
+    for prompt in (None, "compact", "paper"):
+        _, tokens[prompt] = answer(Recorder(0), str(told), prompt=prompt)
+    assert tokens[None] == tokens["compact"]
+    assert tokens["compact"]["tokens_in"] < tokens["paper"]["tokens_in"]
+    assert answer(Recorder(0), folders["actions"])[1] == tokens["paper"]  # says nothing
+    (told / "config.json").write_text(json.dumps(config | {"llmopt_prompt": "poem"}))
+    module("loading").load.cache_clear()
+    with pytest.raises(
+        BadModel, match=r"llmopt_prompt in config.json to be one of paper, .*'poem'"
+    ):
+        answer(Recorder(0), str(told))
 
 
 @pytest.mark.parametrize(

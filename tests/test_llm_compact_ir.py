@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from llmopt_bench.agents.llm.compact_ir import compact_ir
+from llmopt_bench.agents.llm.compact_ir import compact_ir, compact_totals
 
 from llmopt_bench import Session, make_dataset
 
@@ -14,8 +14,8 @@ def body(*lines: str) -> list[str]:
     """Return the compact lines of a function's body."""
     text = "\n".join(["define void @f(ptr %0, i32 %1) {", *lines, "}"])
     first, *rest = compact_ir(text).split("\n")
-    assert (first, rest.pop()) == ("define void ptr i32", "}")
-    return rest
+    assert first == "define void ptr i32"
+    return rest[: rest.index("}")]
 
 
 def test_a_function_as_a_whole() -> None:
@@ -53,6 +53,7 @@ ret i32 %10
         "phi i32 ^2 b2 0 b1",
         "ret i32 ^1",
         "}",
+        "all 7 block 2 br 2 alloca 0 call 0 gep 0 icmp 0 load 0 phi 0 ret 0 store 0",
     ]
 
 
@@ -86,15 +87,27 @@ def test_values_are_named_by_their_distance_and_slots_by_their_place() -> None:
 def test_each_function_of_a_module_has_names_of_its_own() -> None:
     one = "define i8 @f() {\n%1 = call i8 @a()\nret i8 %1\n}\n"
     other = "define i8 @g() {\n%1 = call i8 @b()\nret i8 %1\n}\n"
-    text = compact_ir(one)
-    assert compact_ir(one + other) == text + "\n" + text
+    text = compact_ir(one).removesuffix("all 2 call 0 ret 0")
+    assert compact_ir(one + other) == text + text + "all 4 call 2 ret 2"
+
+
+def test_totals_are_told_in_steps_of_the_square_root_of_two() -> None:
+    adds = ["%2 = add i8 %1, 1"] * 13
+    loop = ["br label %3", "3:", "br i1 %4, label %3, label %5", "5:", "br label %3"]
+    text = compact_ir("\n".join(["define void @f() {", *adds, *loop, "}"]))
+    assert text.split("\n")[-1] == "all 8 add 7 br 3 back 2 block 2"
+    assert (
+        compact_totals("\n".join(["define void @f() {", *adds, *loop, "}"])) == text.split("\n")[-1]
+    )
+    assert compact_ir("; nothing") == "; nothing"
+    assert compact_totals("; nothing") == ""
 
 
 def test_programs_need_less_than_half_of_the_characters_and_keep_their_instructions() -> None:
     for uri in list(make_dataset("bundled-functions-v1").uris())[::50]:
         session = Session(uri)
         ir = session.ir(normalized=True)
-        text = compact_ir(ir)
+        text, _, _ = compact_ir(ir).rpartition("\n")  # without the totals
         assert len(text) < len(ir) / 2
         marks = sum(line.endswith(":") or line == "}" for line in text.split("\n"))
         defined = text.count("define")

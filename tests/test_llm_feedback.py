@@ -7,6 +7,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from llmopt_bench.agents.llm.compact_ir import compact_ir
 from searching import Recorder, few_actions
 
 from llmopt_bench import PassList, make_action_set
@@ -152,11 +153,11 @@ def paper_answer(ir: str) -> str:
     return f"Run passes mem2reg to reduce instruction count from 1 to 2:\n[code]\n{ir}\n[/code]\n"
 
 
-def told_about_ir(length: str, ir: str) -> tuple[str, str]:
+def told_about_ir(length: str, ir: str, prompt: str = "paper") -> tuple[str, str]:
     """Return what a model in the paper's format is told, and the IR that its list gives."""
     env = Recorder(5)
     asked = Scripted(paper_answer(ir), "no")
-    converse(env, asked, turns=2, length=length, prompt="paper")
+    converse(env, asked, turns=2, length=length, prompt=prompt)
     session = env.session.clone()
     session.apply(passes("mem2reg"))
     told = asked.requests[1].partition("[feedback]\n")[2]
@@ -187,6 +188,13 @@ def test_right_ir_is_confirmed() -> None:
 def test_long_feedback_shows_the_ir_that_the_list_gives() -> None:
     told, compiled = told_about_ir("long", "x")
     assert f"The IR with this list:\n{compiled}\n" in told
+
+
+def test_long_feedback_shows_ir_as_the_model_reads_it() -> None:
+    told, compiled = told_about_ir("long", "x", "compact")
+    shown = compact_ir(compiled)
+    assert shown != compiled
+    assert f"The IR with this list:\n{shown}\n" in told
 
 
 def test_showing_ir_costs_no_further_compilation() -> None:

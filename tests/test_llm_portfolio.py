@@ -72,16 +72,19 @@ def config(folder: Path, functions: int) -> Any:
 
 
 def test_all_stages_and_the_same_again(tmp_path: Path) -> None:
-    trained = trainer.train(job(tmp_path, holdout=2))
+    trained = trainer.train(job(tmp_path, holdout=2, totals_repeats=2))
     assert set(trained.validation) > {"improvement", "regressed", "invalid"}
     log = (tmp_path / "out" / "train.jsonl").read_text()
     assert '"validation_improvement"' in log
-    trainer.train(job(tmp_path, "again", holdout=2))
+    trainer.train(job(tmp_path, "again", holdout=2, totals_repeats=2))
     weights = [tmp_path / out / "model" / "model.safetensors" for out in ("out", "again")]
     assert weights[0].read_bytes() == weights[1].read_bytes()
     tokens = json.loads((tmp_path / "out" / "tokens" / "about.json").read_text())
     assert (tokens["oz"], len(set(tokens["first"])), tokens["prompt"]) == (0, 3, "compact")
     costs = np.load(tmp_path / "out" / "tokens" / "train.costs.npy")
+    assert (costs == np.load(tmp_path / "out" / "tokens" / "totals.costs.npy")).all()
+    facts = json.loads((tmp_path / "out" / "model" / "about.json").read_text())
+    assert facts["examples"] == 3 * 6
     assert costs.shape == (6, 3)
     assert (costs <= 1.5).all()
 
@@ -103,7 +106,12 @@ def test_a_portfolio_that_is_not_there_is_refused_and_leaves_nothing(tmp_path: P
 
 @pytest.mark.parametrize(
     ("setting", "message"),
-    [({"ir_task": 0.5}, "ir_task: expected 0"), ({"functions": None}, "functions: expected")],
+    [
+        ({"ir_task": 0.5}, "ir_task: expected 0"),
+        ({"functions": None}, "functions: expected"),
+        ({"portfolio": None, "totals_repeats": 1}, "totals_repeats: expected 0"),
+        ({"prompt": "paper", "totals_repeats": 1}, "totals_repeats: expected 0"),
+    ],
 )
 def test_settings_that_do_not_fit_together(
     tmp_path: Path, setting: dict[str, Any], message: str

@@ -122,3 +122,13 @@ def test_an_answer_costs_only_what_is_new(
     assert len(list(module("priority").by_priority(tree))) == len(ALL)
     # Each beginning of an answer is read once: those of one, two and three letters.
     assert sum(steps) == 3 + 9 + 27
+    assert len(steps) < sum(steps) * 0.6  # forward passes: several beginnings go on together
+
+
+def test_more_answers_begin_with_the_same_ones_to_the_last_bit(model: tuple[Any, Any]) -> None:
+    by_priority, found = module("priority").by_priority, []
+    for count in (2, 9, len(ALL)):
+        nodes = itertools.islice(by_priority(tree_of(model)), count)
+        found.append([(node.text, node.tokens, node.logs.tolist()) for node in nodes])
+    assert found[0] == found[2][:2]
+    assert found[1] == found[2][:9]

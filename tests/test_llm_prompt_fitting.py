@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from llmopt_bench import PassList, Session, feature_names, load_program
+from llmopt_bench import PassList, Session, feature_names, load_program, make_action_set
 
 fitting: Any = importlib.import_module("llmopt_bench.agents.llm.fitting")
 module_text: Any = importlib.import_module("llmopt_bench.agents.llm.module_text")
@@ -52,7 +52,7 @@ def size(view: Any) -> int:
 
 
 def fit(ir: str, limit: int, features: Any = lambda _: {"TotalInsts": 4, "NumXorInst": 0}) -> Any:
-    return fitting.fit(ir, size, limit, features)
+    return fitting.fit(ir, size, limit, features=features)
 
 
 def never(_: str) -> dict[str, int]:
@@ -165,6 +165,27 @@ def test_a_single_function_that_does_not_fit() -> None:
     expected = fitting.Fitting(Rule.FEATURES, (View(features, Rule.FEATURES),))
     assert fit(alone, len(features)) == expected
     assert fit(alone, len(features) - 1) == fitting.Fitting(Rule.NOTHING, (), ("@long",))
+
+
+def test_a_prompt_may_have_a_shorter_form() -> None:
+    prompt = importlib.import_module("llmopt_bench.agents.llm.prompt").make_prompt("compact")
+    actions = make_action_set()
+    asked = prompt.request(View(TEXT, Rule.TOTALS), actions)
+    assert asked.removeprefix("[code]\n").startswith("all 5 ret 3 call 2 load 0")
+    assert "define" in prompt.request(View(TEXT), actions)
+
+    def measure(view: Any) -> int:
+        return len(prompt.request(view, actions))
+
+    found = fitting.fit(TEXT, measure, len(asked) + 9, prompt.brief, never)
+    assert {view.rule for view in found.views} == {Rule.TOTALS}
+    assert [view.function for view in found.views] == ["@long", "@main", "@small"]
+    lines = TEXT.split("\n")
+    alone = "\n".join([*lines[:7], "declare i32 @small(ptr)", *lines[10:15]])
+    view = View(alone, Rule.TOTALS)
+    found = fitting.fit(alone, measure, measure(view), prompt.brief)
+    assert found == fitting.Fitting(Rule.TOTALS, (view,))
+    assert fitting.fit(alone, measure, 1, prompt.brief).rule is Rule.NOTHING
 
 
 def test_a_module_of_which_nothing_fits() -> None:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -178,6 +180,41 @@ def test_without_resume_a_checkpoint_is_not_used(labels: str, inputs: str, tmp_p
     weights = [path / "model.safetensors" for path in (tmp_path / "earlier", again.model)]
     assert weights[0].read_bytes() != weights[1].read_bytes()
     assert [line["step"] for line in log_of(tmp_path) if "loss" in line] == [1, 2]
+
+
+def test_a_training_begins_with_the_weights_of_a_model(
+    labels: str, inputs: str, tmp_path: Path
+) -> None:
+    start = Path(inputs) / "model"
+    still = {"start": str(start), "rate": 1e-12, "decay": 0.0, "steps": 1}
+    found = trainer.train(training_of(labels, tmp_path / "out", inputs, **still)).model
+    load = transformers.AutoModelForCausalLM.from_pretrained
+    pairs = zip(load(start).parameters(), load(found).parameters(), strict=True)
+    assert all(torch.equal(one, other) for one, other in pairs)
+    about = json.loads((found / "about.json").read_text())
+    weights = (start / "model.safetensors").read_bytes()
+    assert about["start_sha256"] == hashlib.sha256(weights).hexdigest()
+    assert "start" not in about["settings"]
+
+
+def test_what_a_training_cannot_begin_with_is_refused(
+    labels: str, inputs: str, tmp_path: Path
+) -> None:
+    def refused(folder: Path, message: str, **changes: Any) -> None:
+        job = training_of(labels, tmp_path / "out", inputs, start=str(folder), **changes)
+        with pytest.raises(BadTraining, match=message):
+            trainer.train(job)
+
+    refused(tmp_path / "missing", "expected a folder with a model to start with")
+    model = Path(inputs) / "model"
+    refused(model, "expected a model with hidden_size 128, got 64", size="micro")
+    other = tmp_path / "other"
+    shutil.copytree(model, other)
+    (other / "tokenizer.json").write_text("{}")
+    refused(other, "expected the tokenizer of the tokens")
+    (other / "tokenizer.json").unlink()
+    (other / "model.safetensors").unlink()
+    refused(other, "expected a folder with a model to start with")
 
 
 def test_another_seed_gives_another_model(labels: str, inputs: str, tmp_path: Path) -> None:

@@ -37,8 +37,13 @@ def examples_of(**changes: Any) -> Any:
     return batches.Examples(made_file(), IDS, replace(SETTINGS, **changes), 0)
 
 
+def shape_of(size: str, vocabulary: int, context: int) -> Any:
+    settings = replace(SETTINGS, size=size, context=context, micro_tokens=context)
+    return network.model_config(settings, vocabulary, IDS)
+
+
 def tiny_model() -> Any:
-    return network.make_network(network.model_config("tiny", 64, 64, IDS), 0)
+    return network.make_network(shape_of("tiny", 64, 64), 0)
 
 
 def tiny_fit(folder: Path, **changes: Any) -> Any:
@@ -78,6 +83,54 @@ def test_what_is_too_long_loses_its_ir_or_is_left_out() -> None:
     assert chosen.lengths.max() == 20
     nothing = examples_of(context=6)
     assert (len(nothing), nothing.too_long) == (0, 40)
+
+
+def test_examples_by_totals_end_with_the_choice_which_is_all_that_counts() -> None:
+    file, first = made_file(), (70, 71)
+    file.tokens[file.spans[:, 1] + 1] = 71  # the second token of each answer
+    totals = replace(file, tokens=file.tokens + 100 * (file.tokens < 64))
+    settings = replace(
+        SETTINGS, prompt="compact", portfolio="lists", functions=40, ir_task=0.0, totals_repeats=2
+    )
+    chosen = batches.Examples(file, IDS, settings, 0, first, totals)
+    assert len(chosen) == 3 * 40
+    some = chosen.batch(np.array([3, 43, 83]))
+    whole, *by_totals = file.spans[[3, 3, 3]]
+    assert some.tokens[0, :6].tolist() == file.tokens[whole[0] : whole[2]].tolist()
+    for row, span in enumerate(by_totals, 1):
+        expected = [*totals.tokens[span[0] : span[1] + 2], IDS.end]
+        assert some.tokens[row].tolist() == expected
+    assert some.tokens.shape[1] == 7
+    assert some.choices.tolist() == [4, 7 + 4, 14 + 4]
+    assert some.weights[0].tolist() == [0, 0, 0, 0, 1, 0, 1]
+    assert not some.weights[1:].any()
+    assert len(batches.Examples(file, IDS, replace(settings, totals_repeats=0), 0, first)) == 40
+
+
+def test_examples_by_totals_may_have_their_whole_answer() -> None:
+    file, first = made_file(), (70, 71)
+    file.tokens[file.spans[:, 1]] = 70
+    changes = {"prompt": "compact", "portfolio": "lists", "functions": 40, "ir_task": 0.0}
+    settings = replace(SETTINGS, totals_repeats=1, totals_whole=True, list_weight=0.5, **changes)
+    chosen = batches.Examples(file, IDS, settings, 0, first, file)
+    some = chosen.batch(np.array([3, 43]))
+    assert some.tokens[0].tolist() == some.tokens[1].tolist()
+    assert some.weights.tolist() == [[0, 0, 0, 0, 0, 0.5, 0.5]] * 2
+
+
+def test_a_batch_of_totals_alone_teaches_the_choice(tmp_path: Path) -> None:
+    file, first = made_file(), (50, 51)
+    file.tokens[file.spans[:, 1]] = 50
+    file = replace(file, costs=np.tile(np.array([1, 0.5], np.float32), (40, 1)))
+    changes = {"prompt": "compact", "portfolio": "lists", "functions": 40, "ir_task": 0.0}
+    training = tiny_fit(tmp_path, totals_repeats=1, **changes)
+    training.first = first
+    chosen = batches.Examples(file, IDS, training.config, 0, first, file)
+    batch = chosen.batch(np.arange(40, 48))
+    losses = [float(training._step([batch], 1e-2)[0]) for _ in range(8)]
+    assert losses[-1] < losses[0] / 2
+    hidden = network.hidden_states(training.model, batch)
+    assert network.choose(training.model, hidden, batch, first).tolist() == [1] * 8
 
 
 def test_shares_of_examples_and_of_ir() -> None:
@@ -165,15 +218,22 @@ def test_the_rate_warms_up_and_follows_a_cosine_to_a_tenth() -> None:
 @pytest.mark.parametrize(("size", "millions"), [("mini", 5.9), ("small", 15.7)])
 def test_sizes(size: str, millions: float) -> None:
     with torch.device("meta"):
-        model = transformers.LlamaForCausalLM(network.model_config(size, 4095, 2048, IDS))
+        model = transformers.LlamaForCausalLM(shape_of(size, 4095, 2048))
     assert model.num_parameters() / 1e6 == pytest.approx(millions, rel=0.01)
     assert 2 * model.num_parameters() < 40e6  # as bfloat16, in the package
     assert model.config.vocab_size == 4096
 
 
+@pytest.mark.parametrize("prompt", ["paper", "compact"])
+def test_a_model_says_which_prompt_it_has_learnt_from(prompt: str, tmp_path: Path) -> None:
+    settings = replace(SETTINGS, size="tiny", prompt=prompt, ir_task=0.0)
+    network.model_config(settings, 64, IDS).save_pretrained(tmp_path)
+    assert transformers.AutoConfig.from_pretrained(tmp_path).llmopt_prompt == prompt
+
+
 def test_the_largest_size_is_that_of_the_paper() -> None:
     with torch.device("meta"):
-        model = transformers.LlamaForCausalLM(network.model_config("7b", 32000, 2048, IDS))
+        model = transformers.LlamaForCausalLM(shape_of("7b", 32000, 2048))
     assert model.num_parameters() == 6_738_415_616  # Llama 2 7B
 
 

@@ -33,12 +33,15 @@ from .model import Model, Reply, Sampling
 from .prompt import Prompt, Request, make_prompt
 
 if TYPE_CHECKING:
+    from .loading import Loaded
     from .local import LocalModel
 
 DECODINGS = ("greedy", "sample", "priority")
 SHIPPED = Path(__file__).parent / "models" / "llm-v1"
 """The model that comes with the library."""
 _NEEDS = ("torch", "transformers", "llguidance")
+_PROMPT = "paper"
+"""Of models that do not say what they have learnt from."""
 _DTYPES = ("auto", "bfloat16", "float32")
 _STOPS = {"paper": (" to ",), "compact": (" to ",), "llm-compiler-ftd": ("<code>",)}
 """What ends the answer, by prompt: what follows is no part of the list."""
@@ -65,13 +68,14 @@ class LlmAgent:
     model: str | None = None
     """A folder or the name of a model on the hub, as transformers loads it; None for the model that
     comes with the library."""
-    prompt: str = "paper"
-    """How the model is asked: ``paper``, ``compact``, ``llm-compiler-ftd`` or ``chat``."""
+    prompt: str | None = None
+    """How the model is asked: ``paper``, ``compact``, ``llm-compiler-ftd`` or ``chat``; None for
+    what a model of ``llmopt-bench train llm`` has learnt from, and ``paper`` for others."""
     decoding: str = "priority"
     """Where further lists come from: ``priority`` (Priority Sampling), ``sample`` (random draws),
     ``greedy`` (there are none)."""
     samples: int | None = None
-    """The most lists that are tried; None for as many as the budget allows."""
+    """The most lists that are tried, as far as the budget allows; None for 30."""
     whole_path: bool = True
     """What ranks a beginning in Priority Sampling: the probability of all its tokens, or of the
     last one (``priority.by_priority``). The first is better for a model that learnt from a
@@ -84,7 +88,7 @@ class LlmAgent:
     """Whether ``Oz`` is tried after the greedy list; it is one of the lists of the budget."""
     constrained: bool = True
     """Whether the model can write nothing but lists of actions; not for ``llm-compiler-ftd``."""
-    max_passes: int = 20
+    max_passes: int = 64
     """The most passes of a list, where the model is constrained."""
     max_tokens: int | None = None
     """The most tokens of an answer; None for what ``max_passes`` passes of middling length take."""
@@ -104,7 +108,8 @@ class LlmAgent:
 
     def __post_init__(self) -> None:
         """Check the settings, and that what is needed is installed."""
-        make_prompt(self.prompt)
+        if self.prompt is not None:
+            make_prompt(self.prompt)
         if self.decoding not in DECODINGS or self.dtype not in _DTYPES:
             raise ValueError(
                 f"expected a decoding of {DECODINGS} and a dtype of {_DTYPES}, got "
@@ -118,7 +123,7 @@ class LlmAgent:
                 "turns need decoding 'greedy' or 'sample', and neither samples nor try_oz, got "
                 f"{self.decoding!r}, {self.samples} and {self.try_oz}"
             )
-        if self.constrained and not has_grammar(self.prompt):
+        if self.constrained and self.prompt and not has_grammar(self.prompt):
             raise ValueError(f"prompt {self.prompt!r}: no known form. Set constrained=False.")
         for name in _NEEDS:
             if find_spec(name) is None:
@@ -142,23 +147,30 @@ class LlmAgent:
         Raises:
             BadModel: There is no such model, or it cannot be used.
         """
-        from .local import torch_threads
+        from .local import LocalModel, torch_threads
 
         self.usage.clear()
         tally = Tally()
         with torch_threads(self.threads):
-            model = self._loaded(env.action_set)
+            loaded = self._loaded()
+            prompt = make_prompt(self.prompt or loaded.prompt or _PROMPT)
+            grammar = None
+            if self.constrained:
+                grammar = make_grammar(prompt.name, env.action_set, self.max_passes)
+            model = LocalModel(loaded, grammar)
             try:
-                return self._answer(env, model, tally)
+                return self._answer(env, model, prompt, tally)
             finally:
                 self.usage.update(tally.with_usage(model.usage))
 
-    def _answer(self, env: PassOrderEnv, model: LocalModel, tally: Tally) -> PassList:
-        prompt, actions = make_prompt(self.prompt), env.action_set
+    def _answer(
+        self, env: PassOrderEnv, model: LocalModel, prompt: Prompt, tally: Tally
+    ) -> PassList:
+        actions = env.action_set
         room = self.max_tokens or answer_room(model, prompt, actions, self.max_passes)
         fitting = show(env, prompt, model, room)
         tally.fitting(fitting)
-        sampling = self._sampling(room, env.np_random)
+        sampling = self._sampling(prompt, room, env.np_random)
         if self.turns > 1:
             talk = Conversation(env, model, prompt, tally.answer)
             found = talk.run(fitting, sampling, Turns(self.turns, self.feedback))
@@ -169,24 +181,21 @@ class LlmAgent:
             lists.insert(1, PassList([OZ], actions))
         return settle(env, within(most, lists))
 
-    def _loaded(self, actions: ActionSet) -> LocalModel:
+    def _loaded(self) -> Loaded:
         from .loading import load
-        from .local import LocalModel
 
         if self.model is None and not SHIPPED.is_dir():
             raise BadModel(
                 "expected the model that comes with the library, which is not there. Train one "
                 "with `llmopt-bench train llm`, and name its folder with the setting model."
             )
-        loaded = load(self.model or str(SHIPPED), self.dtype, constrained=self.constrained)
-        grammar = make_grammar(self.prompt, actions, self.max_passes) if self.constrained else None
-        return LocalModel(loaded, grammar)
+        return load(self.model or str(SHIPPED), self.dtype, constrained=self.constrained)
 
-    def _sampling(self, max_tokens: int, rng: Generator) -> Sampling:
+    def _sampling(self, prompt: Prompt, max_tokens: int, rng: Generator) -> Sampling:
         draws = self.decoding == "sample"
         seed, temperature = (int(rng.integers(1 << 31)), self.temperature) if draws else (0, 0.0)
         # Feedback tells about what stands behind the list, too.
-        stop = _STOPS.get(self.prompt, ()) if self.turns == 1 else ()
+        stop = _STOPS.get(prompt.name, ()) if self.turns == 1 else ()
         return Sampling(max_tokens, 1, temperature, self.top_p, seed, stop)
 
     def _replies(self, model: LocalModel, sampling: Sampling) -> Replies:

@@ -21,7 +21,8 @@ The number is how many will be wanted, if they all differ."""
 
 OZ = "Oz"
 _SAMPLES = 30
-"""Different lists that are wanted where neither settings nor budget say how many."""
+"""Different lists that are wanted where the settings do not say how many, as far as the budget
+allows."""
 _REPLIES = 4
 """Most replies that are read for each different list that is wanted."""
 _UNLIMITED = 1 << 62
@@ -70,7 +71,7 @@ def show(env: PassOrderEnv, prompt: Prompt, model: Model, max_tokens: int) -> Fi
         return model.count(prompt.request(view, env.action_set)) + max_tokens
 
     limit = _UNLIMITED if model.context is None else model.context
-    return fit(env.session.ir(normalized=prompt.normalized), measure, limit)
+    return fit(env.session.ir(normalized=prompt.normalized), measure, limit, prompt.brief)
 
 
 def affordable(env: PassOrderEnv, samples: int | None) -> int:
@@ -78,12 +79,10 @@ def affordable(env: PassOrderEnv, samples: int | None) -> int:
 
     Args:
         env: Its meter holds the budget.
-        samples: The most lists; None for as many as the budget allows, 30 if there is none.
+        samples: The most lists; None for 30.
     """
-    left = env.meter.remaining
-    if left is None:
-        return samples or _SAMPLES
-    return max(1, left if samples is None else min(left, samples))
+    wanted, left = samples or _SAMPLES, env.meter.remaining
+    return wanted if left is None else max(1, min(left, wanted))
 
 
 def greedy_then_draws(model: Model, sampling: Sampling) -> Replies:

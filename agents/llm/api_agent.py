@@ -48,7 +48,7 @@ class LlmApi:
     prompt: str = "chat"
     """How it is asked: ``chat``; ``paper``, ``llm-compiler-ftd`` for models trained on these."""
     samples: int | None = 1
-    """The most different lists; None for as many as the budget allows."""
+    """The most different lists; None for 30."""
     temperature: float | None = 0.8
     """Of draws and of conversations; None to send neither it nor a seed, for models that refuse
     them."""

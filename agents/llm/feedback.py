@@ -140,7 +140,7 @@ class Conversation:
         return replace(
             report,
             written=_about_ir(written, compiled) if written else "",
-            compiled=compiled if length == "long" else "",
+            compiled=self._prompt.shown(compiled) if length == "long" else "",
         )
 
     def _compiled(self, passes: PassList) -> str:

@@ -6,9 +6,10 @@ The rule, for every prompt:
 2. A module with two or more functions that does not fit is split (``FUNCTIONS``): its functions are
    shown one by one, each as a module of its own with what it mentions, longest first, at most
    ``MAX_FUNCTIONS`` of them. The shorter ones are not shown, and named in ``Fitting.left_out``.
-3. A function that does not fit is shown by its features and its head (``HEAD``): the Autophase
-   features by name, then the line ``define`` and as many lines after it as fit, without the types,
-   variables and declarations before it, and then a comment that says how much was left out.
+3. A function that does not fit is shown as the prompt says (``TOTALS``), or else by its features
+   and its head (``HEAD``): the Autophase features by name, then the line ``define`` and as many
+   lines after it as fit, without the types, variables and declarations before it, and then a
+   comment that says how much was left out.
 4. If not even the first line fits, its features are shown (``FEATURES``); if these do not fit
    either, it is not shown (``NOTHING``), and named in ``Fitting.left_out``.
 
@@ -34,6 +35,8 @@ MAX_FUNCTIONS = 8
 
 Measure = Callable[[View], int]
 """How many tokens a view takes, with the prompt around it and the room for the answer."""
+Brief = Callable[[View], View | None]
+"""From a view of a function that does not fit to a shorter one; None for features and head."""
 Features = Callable[[str], Mapping[str, int]]
 """From the IR text of a module to its features by name."""
 
@@ -63,13 +66,25 @@ def autophase(ir: str) -> dict[str, int]:
     return dict(zip(feature_names("autophase"), map(int, values), strict=True))
 
 
-def fit(ir: str, measure: Measure, limit: int, features: Features = autophase) -> Fitting:
+def _by_features(view: View) -> View | None:
+    del view
+    return None
+
+
+def fit(
+    ir: str,
+    measure: Measure,
+    limit: int,
+    brief: Brief = _by_features,
+    features: Features = autophase,
+) -> Fitting:
     """Return what a model is shown of a program.
 
     Args:
         ir: IR text of the program, normalised or not, as the prompt has it.
         measure: Counts the tokens of a view; a longer text must not have fewer.
         limit: The most tokens of a view.
+        brief: What the prompt has for functions that do not fit.
         features: Called for functions that do not fit.
 
     Example:
@@ -80,20 +95,23 @@ def fit(ir: str, measure: Measure, limit: int, features: Features = autophase) -
         >>> answers = [(view, prompt.parse(ask(view), actions)) for view in fitting.views]
         >>> answer = combine(answers)
     """
+
+    def fits(view: View) -> bool:
+        return measure(view) <= limit
+
     whole = View(ir.rstrip("\n"))
-    if measure(whole) <= limit:
+    if fits(whole):
         return Fitting(Rule.WHOLE, (whole,))
     module = take_apart(ir)
     if len(module.functions) < 2:
-        view = _shorten(whole, module.functions, measure, limit, features)
+        view = _shorten(whole, module.functions, fits, brief, features)
         names = tuple(function.name for function in module.functions)
         return Fitting(view.rule, (view,)) if view else Fitting(Rule.NOTHING, (), names)
     longest = sorted(module.functions, key=lambda function: -len(function.lines))
     views: dict[str, View] = {}
     for function in longest[:MAX_FUNCTIONS]:
         alone = View(module.alone(function), function=function.name, lines=len(function.lines))
-        fits = measure(alone) <= limit
-        view = alone if fits else _shorten(alone, [function], measure, limit, features)
+        view = alone if fits(alone) else _shorten(alone, [function], fits, brief, features)
         if view is not None:
             views[function.name] = view
     left_out = tuple(one.name for one in module.functions if one.name not in views)
@@ -126,27 +144,28 @@ def combine(answers: Sequence[tuple[View, Answer]]) -> Answer:
 def _shorten(
     whole: View,
     functions: Sequence[Function],
-    measure: Measure,
-    limit: int,
+    fits: Callable[[View], bool],
+    brief: Brief,
     features: Features,
 ) -> View | None:
-    """Return the longest view that fits of a program with one function, or none."""
+    """Return what is shown of a program with one function that does not fit, or none."""
+    other = brief(whole)
+    if other is not None and fits(other):
+        return other
     known = features(whole.text)
     lines = functions[0].lines if functions else tuple(whole.text.split("\n"))
     shown = replace(features_view(known), function=whole.function, lines=whole.lines)
-    best = _fitting(shown, measure, limit)
+    best = shown if fits(shown) else None
     low, high = 1, len(lines)
     while low <= high:  # how many lines fit
         count = (low + high) // 2
         text = "\n".join([shown.text, *lines[:count], _marker(len(lines) - count)])
-        found = _fitting(replace(whole, text=text, rule=Rule.HEAD), measure, limit)
-        best = found or best
-        low, high = (count + 1, high) if found else (low, count - 1)
+        longer = replace(whole, text=text, rule=Rule.HEAD)
+        if fits(longer):
+            best, low = longer, count + 1
+        else:
+            high = count - 1
     return best
-
-
-def _fitting(view: View, measure: Measure, limit: int) -> View | None:
-    return view if measure(view) <= limit else None
 
 
 def _marker(count: int) -> str:

@@ -16,7 +16,8 @@ from llmopt_bench import BadModel
 
 from .constraint import Constraint
 from .decoding_tree import Ending, Tree
-from .train.network import without_bars
+from .prompt import prompt_names
+from .train.network import PROMPT_KEY, without_bars
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 _HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
@@ -37,6 +38,8 @@ class Loaded:
     """The most tokens of a request and its answer; None where the model does not say."""
     constraint: Constraint | None
     """None where grammars are not asked for."""
+    prompt: str | None
+    """The prompt that it has learnt from; None where the model does not say."""
 
 
 @lru_cache(maxsize=2)
@@ -81,7 +84,8 @@ def load(name: str, dtype: str = "auto", *, constrained: bool = True) -> Loaded:
     _check_branches(name, network, tokenizer)
     ends = _ends(network, tokenizer)
     constraint = Constraint(tokenizer, _vocabulary(network), ends) if constrained else None
-    return Loaded(name, network, tokenizer, ends, _context(network.config), constraint)
+    context, prompt = _context(network.config), _prompt(name, network.config)
+    return Loaded(name, network, tokenizer, ends, context, constraint, prompt)
 
 
 def _place(name: str) -> str:
@@ -143,6 +147,17 @@ def _context(config: Any) -> int | None:
     if any(kind != "full_attention" for kind in kinds):
         limits.append(getattr(config, "sliding_window", None))
     return min((limit for limit in limits if limit), default=None)
+
+
+def _prompt(name: str, config: Any) -> str | None:
+    prompt: object = getattr(config, PROMPT_KEY, None)
+    if prompt is None or prompt in prompt_names():
+        return None if prompt is None else str(prompt)
+    raise BadModel(
+        f"model {name!r}: expected {PROMPT_KEY} in config.json to be one of "
+        f"{', '.join(prompt_names())}, got {str(prompt)[:60]!r}. Update the library, or mend the "
+        "file."
+    )
 
 
 def _check_branches(name: str, network: Any, tokenizer: Any) -> None:

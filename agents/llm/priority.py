@@ -6,6 +6,10 @@ greedily; then its alternatives are in the queue too. There are no random number
 temperature. Nothing behind the end of the list is an alternative where ``Ending.stop`` ends answers
 there: the same list with other counts would be no news.
 
+One answer after the other would need a forward pass for each token. So the beginnings that come
+next as far as is known go on together, some of them in vain where a better one turns up; the order
+of the answers is the same.
+
 "The unexpanded token with the highest probability" can be read in two ways, and both are here:
 the probability of the whole beginning of the answer, or that of the token behind its place.
 """
@@ -13,11 +17,14 @@ the probability of the whole beginning of the answer, or that of the token behin
 from __future__ import annotations
 
 from collections.abc import Iterator
-from heapq import heappop, heappush
+from heapq import heappop, heappush, nsmallest
 from typing import NamedTuple
 
 from .decoding_tree import Node, Tree
 
+TOGETHER = 4
+"""Beginnings that go on at the same time. It does not depend on how many answers are wanted, so
+that more of them begin with the same ones to the last bit."""
 _BARREN = 64
 """So many beginnings in a row that lead to texts that were there: nothing new is to be expected."""
 
@@ -57,6 +64,16 @@ class _Branch(NamedTuple):
     path: float
     """The logarithm of the probability of ``node``."""
 
+    @property
+    def token(self) -> int:
+        """The token that it begins with."""
+        return int(self.node.choices[self.rank])
+
+    @property
+    def known(self) -> bool:
+        """Whether it is computed how it goes on."""
+        return self.token in self.node.children
+
 
 class _Walks:
     """Answers with different tokens."""
@@ -71,19 +88,26 @@ class _Walks:
         while self._queue:
             branch = heappop(self._queue)
             self._push(branch.node, branch.rank + 1, branch.path)
+            if not branch.known:
+                unknown = (other for other in self._queue if not other.known)
+                self._look_ahead([branch, *nsmallest(TOGETHER - 1, unknown)])
             path = branch.path + float(branch.node.logs[branch.rank])
-            yield self._finish(self._step(branch.node, branch.rank), path)
+            yield self._finish(branch.node.children[branch.token], path)
+
+    def _look_ahead(self, branches: list[_Branch]) -> None:
+        """Compute how beginnings go on greedily, all at the same time."""
+        wanted = [(branch.node, branch.token) for branch in branches]
+        while wanted:
+            nodes = self._tree.step(wanted)
+            wanted = [(node, int(node.choices[0])) for node in nodes if not node.ended]
 
     def _finish(self, node: Node, path: float) -> Node:
         """Go on greedily to the end, and put what was not chosen into the queue."""
         while not node.ended:
             self._push(node, 1, path)
             path += float(node.logs[0])
-            node = self._step(node, 0)
+            [node] = self._tree.step([(node, int(node.choices[0]))])
         return node
-
-    def _step(self, node: Node, rank: int) -> Node:
-        return self._tree.step([(node, int(node.choices[rank]))])[0]
 
     def _push(self, node: Node, rank: int, path: float) -> None:
         """Put the token of a rank into the queue; the next one comes when this one is taken."""

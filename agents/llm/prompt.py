@@ -50,6 +50,12 @@ class Prompt(Protocol):
     def normalized(self) -> bool:
         """Whether it shows IR as ``Session.ir(normalized=True)`` gives it."""
 
+    def shown(self, ir: str) -> str:
+        """Return the text in which the model reads IR, which is as ``normalized`` says."""
+
+    def brief(self, view: View) -> View | None:
+        """Return another view of a function that does not fit; None for features and head."""
+
     def request(self, view: View, actions: ActionSet) -> Request:
         """Return what the model is given.
 

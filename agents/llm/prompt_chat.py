@@ -55,6 +55,14 @@ class ChatPrompt:
     name: ClassVar[str] = "chat"
     normalized: ClassVar[bool] = True
 
+    def shown(self, ir: str) -> str:
+        """Return the text in which the model reads IR: as it is."""
+        return ir
+
+    def brief(self, view: View) -> None:
+        """Return no other view of what does not fit."""
+        del view
+
     def request(self, view: View, actions: ActionSet) -> tuple[Message, ...]:
         """Return a system message with the task and the actions, and the IR as the user's."""
         user = _USER.format(given=_GIVEN[view.rule], text=view.text)

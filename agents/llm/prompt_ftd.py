@@ -61,6 +61,14 @@ class FtdPrompt:
     name: ClassVar[str] = "llm-compiler-ftd"
     normalized: ClassVar[bool] = False
 
+    def shown(self, ir: str) -> str:
+        """Return the text in which the model reads IR: as it is."""
+        return ir
+
+    def brief(self, view: View) -> None:
+        """Return no other view of what does not fit."""
+        del view
+
     def request(self, view: View, actions: ActionSet) -> str:
         """Return the text that the model goes on with; it has learned what passes there are."""
         del actions

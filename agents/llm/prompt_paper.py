@@ -68,6 +68,15 @@ class PaperPrompt:
     name: ClassVar[str] = "paper"
     normalized: ClassVar[bool] = True
 
+    def shown(self, ir: str) -> str:
+        """Return the text in which the model reads IR: as it is."""
+        return ir
+
+    def brief(self, view: View) -> View | None:
+        """Return no other view of what does not fit."""
+        del view
+        return None
+
     def request(self, view: View, actions: ActionSet) -> str:
         """Return the text that the model goes on with; the action set is what it was trained on."""
         del actions

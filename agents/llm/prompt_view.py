@@ -16,6 +16,9 @@ class Rule(StrEnum):
     """A module does not fit: its functions are shown one by one."""
     HEAD = "head"
     """A function does not fit: its features and its first lines are shown."""
+    TOTALS = "totals"
+    """A function does not fit: the model, which knows this form, is told how often each instruction
+    occurs (the prompt ``compact``)."""
     FEATURES = "features"
     """Not even the first line of a function fits: its features are shown."""
     NOTHING = "nothing"
@@ -29,7 +32,8 @@ class View:
     text: str
     """IR without a newline at its end; what is not IR is in comments."""
     rule: Rule = Rule.WHOLE
-    """What this text is: ``WHOLE``, ``HEAD`` or ``FEATURES``."""
+    """What this text is: ``WHOLE``, ``HEAD`` or ``FEATURES``; or ``TOTALS``, where it is the IR of
+    which the prompt shows the totals."""
     function: str | None = None
     """Name of the function that is shown, where the program was split; with its ``@``."""
     lines: int = 0

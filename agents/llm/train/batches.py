@@ -56,7 +56,7 @@ class Batch:
 
 
 class Examples:
-    """The examples that a training uses, out of a file.
+    """The examples that a training uses, out of files.
 
     Args:
         file: The tokens.
@@ -64,6 +64,8 @@ class Examples:
         config: Says which examples have their IR, and what weighs how much.
         seed: Of the choice of those that have their IR, or that are used at all.
         first: The tokens with which the lists of the portfolio begin.
+        totals: The same examples by their totals alone; used where the file's are, as often as
+            ``config`` says.
     """
 
     def __init__(
@@ -73,8 +75,8 @@ class Examples:
         config: LlmConfig,
         seed: int,
         first: Sequence[int] = (),
+        totals: TokenFile | None = None,
     ) -> None:
-        self._tokens = file.tokens
         self._ids = ids
         self._config = config
         self._first = list(first)
@@ -88,8 +90,19 @@ class Examples:
         """Examples that are left out since even their prompt and counts leave no room."""
         self.without_ir = int((used & fits & ~whole).sum())
         """Examples that end after the counts."""
-        self._spans = np.stack([*file.spans.T[:3], stop], axis=1)[used & fits]
-        self._costs: Floats = file.costs[used & fits]
+        self._tokens = [file.tokens]
+        spans = [np.stack([*file.spans.T[:3], stop], axis=1)[used & fits]]
+        costs = [file.costs[used & fits]]
+        if totals is not None:
+            self._tokens.append(totals.tokens)
+            answers = np.stack([*totals.spans.T[:3], totals.spans.T[2]], axis=1)
+            short = answers if config.totals_whole else _up_to_choices(totals, first)
+            spans += [short[used]] * config.totals_repeats
+            costs += [totals.costs[used]] * config.totals_repeats
+        self._spans: Ints = np.concatenate(spans)
+        self._whole = len(spans[0])
+        """Examples before those by totals."""
+        self._costs: Floats = np.concatenate(costs)
         self.lengths: Ints = self._spans[:, 3] - self._spans[:, 0] + 1
         """With the token that ends each."""
 
@@ -103,8 +116,11 @@ class Examples:
         weights = np.zeros(tokens.shape, np.float32)
         for row, number in enumerate(numbers):
             begin, answer, ir, stop = self._spans[number]
-            tokens[row, : stop - begin] = self._tokens[begin:stop]
+            by_totals = int(number >= self._whole)
+            tokens[row, : stop - begin] = self._tokens[by_totals][begin:stop]
             tokens[row, stop - begin] = self._ids.end
+            if by_totals and not config.totals_whole:
+                continue  # the choice of a list, see below, is all that counts
             weights[row, 1 : answer - begin] = config.prompt_weight
             weights[row, answer - begin : ir - begin] = config.list_weight
             weights[row, ir - begin : stop - begin + 1] = 1.0 if stop > ir else config.list_weight
@@ -128,6 +144,16 @@ class Examples:
         ]
         rows: Ints = np.arange(len(numbers)) * tokens.shape[1]
         return rows + np.array(found, np.int64) - 1
+
+
+def _up_to_choices(file: TokenFile, first: Sequence[int]) -> Ints:
+    """Return the spans of examples that end after the first action of their list."""
+    spans = file.spans.copy()
+    for span in spans:
+        begin, answer, ir = span[:3]
+        place = int(np.isin(file.tokens[answer:ir], first).argmax())
+        span[:] = begin, answer, answer + place + 1, answer + place + 1
+    return spans
 
 
 def epoch_of(lengths: Ints, config: LlmConfig, seed: int, epoch: int) -> list[list[Numbers]]:

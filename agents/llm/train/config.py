@@ -27,6 +27,7 @@ _NOT_NEGATIVE = (
     "prompt_weight",
     "choice_weight",
     "choice_cost",
+    "totals_repeats",
     "decay",
     "checkpoint_minutes",
     "eval_ir",
@@ -81,8 +82,17 @@ class LlmConfig:
     choice_cost: float = 30.0
     """Weight, beside the cross-entropy of that choice, of the instructions that it is expected to
     cost, as a share of the function's."""
+    totals_repeats: int = 0
+    """How often an epoch has each function without its instructions, by their totals alone, beside
+    once as a whole; with the prompt ``compact`` and a portfolio. Such an example ends with the
+    choice, and has a tenth of the tokens, so that what totals tell is learnt in little time."""
+    totals_whole: bool = False
+    """Whether such an example goes on to the end of its answer."""
     share: float = 1.0
     """Share of the examples that is used, for ablations."""
+    start: str | None = None
+    """Folder of a model of this size and with this tokenizer, whose weights to begin with; None for
+    random ones."""
 
     steps: int | None = None
     """Steps of the optimizer; None to fill ``--max-minutes``."""
@@ -138,6 +148,11 @@ class LlmConfig:
             raise ValueError(
                 f"ir_task: expected 0 with the prompt compact, whose IR is not whole, "
                 f"got {self.ir_task}"
+            )
+        if self.totals_repeats and (self.prompt != "compact" or self.portfolio is None):
+            raise ValueError(
+                "totals_repeats: expected 0 without the prompt compact, which has totals, and a "
+                f"portfolio to choose from, got {self.totals_repeats}"
             )
         if self.portfolio is not None and self.functions is None:
             raise ValueError("functions: expected a number of functions to draw, got none")

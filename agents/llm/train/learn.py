@@ -12,20 +12,22 @@ from typing import Any
 
 import torch
 
-from llmopt_bench import BadTraining
+from llmopt_bench import BadTraining, TrainJob
 
 from .batches import Examples
 from .checkpoint import Plan, Progress, load_checkpoint
 from .config import LlmConfig
 from .fit import CHECKPOINT, LIST_LOSS, Fit, make_optimizer
-from .network import make_network, model_config, without_bars
+from .network import make_network, model_config, network_from, without_bars
 from .stages import ABOUT, Stages, read_about
 from .throughput import faster_dtype
 from .token_files import FORMAT, TokenFile, TokenIds
+from .tokens import TOTALS
 
 _OF_THIS_MACHINE = (
     "stage",
     "inputs",
+    "start",
     "threads",
     "log_every",
     "checkpoint_minutes",
@@ -33,6 +35,7 @@ _OF_THIS_MACHINE = (
     "eval_ir",
 )
 """Settings that say nothing about the model."""
+_WEIGHTS = "model.safetensors"
 _WRITING = 0.02
 """Share of the time that is left for the last losses and files."""
 
@@ -45,18 +48,21 @@ def make_model(stages: Stages) -> None:
     place, tokenizer = stages.results("tokens"), stages.results("tokenizer")
     about = _about_tokens(place, tokenizer)
     fit = _begin(stages, about)
-    first = about["first"]
-    train = Examples(_open(place, "train", about), _ids(about), config, job.seed, first)
+    first, file = about["first"], _open(place, "train", about)
+    totals = _open(place, TOTALS, about) if config.totals_repeats else None
+    train = Examples(file, _ids(about), config, job.seed, first, totals)
     if not len(train):
         raise BadTraining(
             f"{place}: expected examples of at most {config.context} tokens, got none. "
             "Raise context, or learn from other labels."
         )
+    start = _digest(Path(config.start) / _WEIGHTS) if config.start else None
     losses = fit.run(train, _unseen(place, about, config), stages.report("train"))
     facts = {
         "finished": fit.done >= 1,
         "settings": {k: v for k, v in asdict(config).items() if k not in _OF_THIS_MACHINE},
         "seed": job.seed,
+        "start_sha256": start,
         "data": {name: about[name] for name in ("data", "tokenizer_sha256")},
         "examples": len(train),
         "examples_without_ir": train.without_ir,
@@ -78,8 +84,7 @@ def _about_tokens(place: Path, tokenizer: Path) -> dict[str, Any]:
         raise BadTraining(
             f"{place}: expected format {FORMAT}, got {about['format']}. Make it again."
         )
-    digest = hashlib.sha256((tokenizer / "tokenizer.json").read_bytes()).hexdigest()
-    if digest != about["tokenizer_sha256"]:
+    if _digest(tokenizer / "tokenizer.json") != about["tokenizer_sha256"]:
         raise BadTraining(
             f"{place}: expected tokens of the tokenizer in {tokenizer}, got those of another. "
             "Make them again, with --set stage=tokens."
@@ -91,15 +96,18 @@ def _begin(stages: Stages, about: dict[str, Any]) -> Fit:
     """Return the training, from its checkpoint if there is one."""
     config, job = stages.config, stages.job
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    shape = model_config(config.size, about["vocabulary"], config.context, _ids(about))
+    shape = model_config(config, about["vocabulary"], _ids(about))
     model: Any = make_network(shape, job.seed)
+    if config.start is not None and not _goes_on(job):
+        _check_tokenizer(Path(config.start), about)
+        model = network_from(Path(config.start), shape)
     model.to(device)
     if config.recompute:
         model.gradient_checkpointing_enable()
     optimizer = make_optimizer(model, config)
     data = hashlib.sha256(json.dumps(about, sort_keys=True).encode()).hexdigest()
     path = job.out / CHECKPOINT
-    if job.resume and path.exists():
+    if _goes_on(job):
         state = load_checkpoint(path, data, device)
         model.load_state_dict(state["model"])
         optimizer.load_state_dict(state["optimizer"])
@@ -109,6 +117,23 @@ def _begin(stages: Stages, about: dict[str, Any]) -> Fit:
     deadline = stages.deadline("train")
     lists = about["first"], about["oz"]
     return Fit(model, optimizer, config, job.seed, plan, progress, *lists, job.out, deadline)
+
+
+def _goes_on(job: TrainJob) -> bool:
+    return job.resume and (job.out / CHECKPOINT).exists()
+
+
+def _check_tokenizer(start: Path, about: dict[str, Any]) -> None:
+    file = start / "tokenizer.json"
+    if file.exists() and _digest(file) != about["tokenizer_sha256"]:
+        raise BadTraining(
+            f"{file}: expected the tokenizer of the tokens, got another. Start with a model that "
+            "has learnt from the same tokenizer, or make the tokens with its own."
+        )
+
+
+def _digest(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def _plan(stages: Stages, data: str, device: torch.device) -> Plan:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -12,7 +13,10 @@ from torch.nn import functional
 from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging
 
+from llmopt_bench import BadTraining
+
 from .batches import Batch
+from .config import LlmConfig
 from .token_files import TokenIds
 
 _SIZES: dict[str, dict[str, Any]] = {
@@ -28,7 +32,7 @@ _SIZES: dict[str, dict[str, Any]] = {
         "hidden_size": 128,
         "intermediate_size": 352,
         "num_hidden_layers": 4,
-        "num_attention_heads": 4,
+        "num_attention_heads": 2,
         "tie_word_embeddings": True,
     },
     # 5.8 million parameters: what three hours of two processor cores are best spent on.
@@ -57,32 +61,76 @@ _SIZES: dict[str, dict[str, Any]] = {
     },
 }
 
+PROMPT_KEY = "llmopt_prompt"
+"""Where the configuration of a model says which prompt it has learnt from."""
+_SHAPE = (
+    "vocab_size",
+    "hidden_size",
+    "intermediate_size",
+    "num_hidden_layers",
+    "num_attention_heads",
+    "num_key_value_heads",
+    "tie_word_embeddings",
+)
+"""What two models have in common if one can have the weights of the other."""
 _SHARPNESS = 100.0
 """Lists that differ by a hundredth of the function differ by e in what the model is to foretell."""
 _MULTIPLE = 64
 """The vocabulary of the model is a multiple of this: GPUs multiply such matrices faster."""
 
 
-def model_config(size: str, vocabulary: int, context: int, ids: TokenIds) -> LlamaConfig:
-    """Return the shape of a model."""
+def model_config(config: LlmConfig, vocabulary: int, ids: TokenIds) -> LlamaConfig:
+    """Return the shape of a model, and what is to be known to use it.
+
+    Args:
+        config: Says the size, the context and the prompt.
+        vocabulary: Tokens.
+        ids: Those with a meaning.
+    """
     llama: Any = LlamaConfig
-    config: LlamaConfig = llama(
-        **_SIZES[size],
+    found: LlamaConfig = llama(
+        **_SIZES[config.size],
         vocab_size=-(-vocabulary // _MULTIPLE) * _MULTIPLE,
-        max_position_embeddings=context,
+        max_position_embeddings=config.context,
         bos_token_id=ids.begin,
         eos_token_id=ids.end,
         pad_token_id=ids.padding,
         attn_implementation="sdpa",
         use_cache=True,
+        **{PROMPT_KEY: config.prompt},
     )
-    return config
+    return found
 
 
 def make_network(config: LlamaConfig, seed: int) -> LlamaForCausalLM:
     """Return a model with random weights: the same seed, the same weights."""
     torch.manual_seed(seed)
     return LlamaForCausalLM(config)
+
+
+def network_from(folder: Path, config: LlamaConfig) -> LlamaForCausalLM:
+    """Return a model with the weights in a folder.
+
+    Raises:
+        BadTraining: There is no such model, or it has another shape.
+    """
+    try:
+        there: Any = LlamaConfig.from_pretrained(folder, local_files_only=True)
+        shapes = [(name, getattr(config, name), getattr(there, name)) for name in _SHAPE]
+        wrong = [f"{name} {right}, got {found}" for name, right, found in shapes if found != right]
+        if wrong:
+            raise BadTraining(f"{folder}: expected a model with {'; '.join(wrong)}.")
+        load: Any = LlamaForCausalLM.from_pretrained
+        with without_bars():
+            model: LlamaForCausalLM = load(
+                folder, config=config, dtype=torch.float32, local_files_only=True
+            )
+    except OSError as error:
+        raise BadTraining(
+            f"{folder}: expected a folder with a model to start with. Name the folder `model` of a "
+            f"training. {error}"
+        ) from error
+    return model
 
 
 def hidden_states(model: LlamaForCausalLM, batch: Batch) -> Tensor:

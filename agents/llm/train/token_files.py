@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = 2
+FORMAT = 3
 """Of the folder that the stage ``tokens`` writes."""
 
 Ints = NDArray[np.int64]

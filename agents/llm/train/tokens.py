@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -14,12 +15,15 @@ from tokenizers import Tokenizer
 from llmopt_bench import PassList, make_action_set
 
 from ..prompt import View, make_prompt, paper_answer
+from ..prompt_compact import totals_prompt
 from .examples import Example, read_shards
 from .stages import Stages, read_about
 from .token_files import FORMAT, TokenIds
 from .tokenizer import BEGIN, CODE, END, PADDING
 
 PARTS = ("train", "holdout")
+TOTALS = "totals"
+"""The part ``train`` again, by totals alone; with the prompt ``compact``."""
 _AT_A_TIME = 256
 
 
@@ -34,10 +38,9 @@ def make_tokens(stages: Stages) -> None:
     data_about, report = read_about(data), stages.report("tokens")
     portfolio = data_about.get("portfolio", [])
     parts: dict[str, dict[str, int]] = {}
-    for part in PARTS:
-        report(0.0, f"{part}, {data_about['examples'][part]:,} functions")
-        examples = read_shards(data, part)
-        encoding = encoded(examples, tokenizer, stages.config.prompt)
+    for part, source, ask in _parts(stages.config.prompt):
+        report(0.0, f"{part}, {data_about['examples'][source]:,} functions")
+        encoding = encoded(read_shards(data, source), tokenizer, ask)
         parts[part] = _write_part(encoding, ids, dtype, stages.folder("tokens") / part)
     about = {
         "format": FORMAT,
@@ -52,6 +55,14 @@ def make_tokens(stages: Stages) -> None:
         "data": data_about,
     }
     stages.finish("tokens", about)
+
+
+def _parts(prompt: str) -> Iterator[tuple[str, str, Callable[[str], str]]]:
+    """Yield the parts, those of the data that they are made of, and what makes prompts of IR."""
+    for part in PARTS:
+        yield part, part, partial(prompt_text, prompt)
+    if prompt == "compact":
+        yield TOTALS, "train", totals_prompt
 
 
 def _write_part(
@@ -75,7 +86,7 @@ def _write_part(
 
 
 def encoded(
-    examples: Iterator[Example], tokenizer: Tokenizer, prompt: str
+    examples: Iterator[Example], tokenizer: Tokenizer, ask: Callable[[str], str]
 ) -> Iterator[tuple[Example, list[int], list[int]]]:
     """Yield examples, and the tokens of the prompt and of the answer of each.
 
@@ -84,11 +95,11 @@ def encoded(
     Args:
         examples: Those to encode.
         tokenizer: What encodes them.
-        prompt: What the model sees.
+        ask: Returns what the model sees of normalised IR.
     """
     many: Any = tokenizer.encode_batch
     while some := list(islice(examples, _AT_A_TIME)):
-        prompts = many([prompt_text(prompt, example.ir) for example in some])
+        prompts = many([ask(example.ir) for example in some])
         answers = many([_answer(example) for example in some], add_special_tokens=False)
         for example, asked, said in zip(some, prompts, answers, strict=True):
             yield example, asked.ids, said.ids
