@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from llmopt_bench.agent import Agent, AgentInfo, agent_names, load_agent
     from llmopt_bench.budget import Meter
     from llmopt_bench.build import build_info
+    from llmopt_bench.compiler_gym_env import CompilerGymEnv
+    from llmopt_bench.compiler_gym_session import CompilerGymSession
+    from llmopt_bench.compiler_gym_state import CompilerGymState
     from llmopt_bench.datasets import dataset_names, load_program, make_dataset
     from llmopt_bench.env import PassOrderEnv
     from llmopt_bench.errors import (
@@ -27,6 +30,7 @@ if TYPE_CHECKING:
         UnknownName,
     )
     from llmopt_bench.features import feature_names
+    from llmopt_bench.formulas import bootstrap_interval, overall_improvement
     from llmopt_bench.graph import GRAPH_VERSION, GRAPH_VOCABULARY, ProgramGraph
     from llmopt_bench.ir_errors import IrError
     from llmopt_bench.ir_scores import IrScore, IrScorer, summarize_ir
@@ -37,7 +41,7 @@ if TYPE_CHECKING:
     from llmopt_bench.plain_file import write_whole
     from llmopt_bench.program import Program
     from llmopt_bench.record import Record, read_records
-    from llmopt_bench.score import bootstrap_interval, overall_improvement, score_table
+    from llmopt_bench.score import score_table
     from llmopt_bench.session import Session
     from llmopt_bench.single_pass_env import SinglePassEnv
     from llmopt_bench.task import Task, make_task, task_names
@@ -53,6 +57,9 @@ _HOME = {
     "BadTraining": "errors",
     "BudgetSpent": "errors",
     "CompilerError": "errors",
+    "CompilerGymEnv": "compiler_gym_env",
+    "CompilerGymSession": "compiler_gym_session",
+    "CompilerGymState": "compiler_gym_state",
     "GRAPH_VERSION": "graph",
     "GRAPH_VOCABULARY": "graph",
     "IrError": "ir_errors",
@@ -76,7 +83,7 @@ _HOME = {
     "Trained": "training",
     "UnknownName": "errors",
     "agent_names": "agent",
-    "bootstrap_interval": "score",
+    "bootstrap_interval": "formulas",
     "build_info": "build",
     "dataset_names": "datasets",
     "feature_names": "features",
@@ -85,7 +92,7 @@ _HOME = {
     "make_action_set": "action_set",
     "make_dataset": "datasets",
     "make_task": "task",
-    "overall_improvement": "score",
+    "overall_improvement": "formulas",
     "read_labels": "labels",
     "read_records": "record",
     "score_table": "score",
@@ -104,6 +111,9 @@ __all__ = [
     "BadTraining",
     "BudgetSpent",
     "CompilerError",
+    "CompilerGymEnv",
+    "CompilerGymSession",
+    "CompilerGymState",
     "GRAPH_VERSION",
     "GRAPH_VOCABULARY",
     "IrError",
@@ -181,6 +191,22 @@ _gymnasium.register(
 _gymnasium.register(
     id="llmopt_bench/SinglePass-v0",
     entry_point="llmopt_bench.single_pass_env:SinglePassEnv",
+    disable_env_checker=True,
+    order_enforce=False,
+)
+# CompilerGym's ids, on our compiler: what an episode shows and earns is in the name.
+for _shows, _observation in {"": None, "-autophase": "Autophase", "-ir": "Ir"}.items():
+    for _earns, _reward in {"-ic": "IrInstructionCountOz", "-codesize": "ObjectTextSizeOz"}.items():
+        _gymnasium.register(
+            id=f"llmopt_bench/CompilerGym-llvm{_shows}{_earns}-v0",
+            entry_point="llmopt_bench.compiler_gym_env:CompilerGymEnv",
+            kwargs={"observation_space": _observation, "reward_space": _reward},
+            disable_env_checker=True,
+            order_enforce=False,
+        )
+_gymnasium.register(
+    id="llmopt_bench/CompilerGym-llvm-v0",
+    entry_point="llmopt_bench.compiler_gym_env:CompilerGymEnv",
     disable_env_checker=True,
     order_enforce=False,
 )

@@ -16,14 +16,18 @@ from typing import NoReturn
 import typer
 
 from llmopt_bench import (
+    cli_board,
     cli_compile,
+    cli_compiler_gym,
     cli_curve,
     cli_datasets,
     cli_lists,
     cli_records,
     cli_run,
+    cli_submit,
     cli_train,
     cli_tune,
+    cli_verify,
 )
 from llmopt_bench.errors import (
     BadAgent,
@@ -57,6 +61,9 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 cli_run.register(app)
+cli_verify.register(app)
+cli_submit.register(app)
+cli_board.register(app)
 cli_records.register(app)
 cli_curve.register(app)
 cli_tune.register(app)
@@ -64,6 +71,7 @@ cli_train.register(app)
 cli_compile.register(app)
 cli_lists.register(app)
 cli_datasets.register(app)
+cli_compiler_gym.register(app)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -50,10 +50,14 @@ def curve(
 def _show(curves: list[AgentCurve]) -> None:
     from llmopt_bench.report import percent
 
-    headings = ["Agent", "Runs", "Failed", *(f"{spent:,}" for spent in curves[0].compilations)]
+    several = len({line.budget for line in curves}) > 1
+    budget = ["Budget"] if several else []
+    spents = [f"{spent:,}" for spent in curves[0].compilations]
+    headings = ["Agent", *budget, "Runs", "Failed", *spents]
     rows = [
         [
             f"{line.agent} {line.agent_version}",
+            *([line.budget] if several else []),
             line.runs,
             line.failures,
             *map(percent, line.overall_improvement),

@@ -1,4 +1,4 @@
-"""The commands about records: run, score, verify."""
+"""The commands about records: run, score."""
 
 from __future__ import annotations
 
@@ -41,7 +41,6 @@ def register(app: typer.Typer) -> None:
     """Add the commands of this module to the application."""
     app.command()(run)
     app.command()(score)
-    app.command()(verify)
 
 
 def run(
@@ -120,61 +119,26 @@ def run(
         raise typer.Exit(1)
 
 
-def score(paths: Paths, as_json: Json = False) -> None:
-    """Print the table of one task from records alone; needs no compiler."""
-    from llmopt_bench.score import score_table
-
-    records = read_all(paths)
-    show_rows(records[0].task, score_table(records), as_json)
-
-
-def verify(
+def score(
     paths: Paths,
-    run_programs: Annotated[
+    paper: Annotated[
         bool,
-        typer.Option(
-            "--execute/--no-execute",
-            help="Run each resulting program whose output is known; needs clang.",
-        ),
-    ] = True,
-    deadline: limits.Deadline = limits.DEADLINE,
-    memory_limit: limits.MemoryLimit = limits.MEMORY_MIB,
-    in_process: limits.InProcess = False,
+        typer.Option("--paper", help="Print the columns of arXiv 2309.07062, Tables III and IV."),
+    ] = False,
     as_json: Json = False,
 ) -> None:
-    """Replay every record; the exit code is 1 if one does not hold.
+    """Print the table of one task from records alone; needs no compiler."""
+    from llmopt_bench.report import paper_table
+    from llmopt_bench.score import score_table
 
-    The resulting program must print what the unoptimized one prints, where it can be run.
-    """
-    from llmopt_bench.verify import verify_records
-
-    # One program after the other, so that its -Oz is computed once.
-    records = sorted(read_all(paths), key=lambda record: record.program)
-    done = 0
-    with progress_bar() as advance:
-
-        def step(record: Record) -> None:
-            nonlocal done
-            done += 1
-            advance(done, len(records), record.program)
-
-        findings = verify_records(
-            records,
-            step,
-            run_programs=run_programs,
-            isolation=limits.isolation_of(deadline, memory_limit, in_process),
-            warn=lambda reason: typer.echo(f"warning: {reason}", err=True),
-        )
-    if as_json:
-        problems = [{**f.record.key._asdict(), "problem": f.problem} for f in findings]
-        print_json({"records": len(records), "problems": problems})
+    if paper and as_json:
+        raise typer.BadParameter("--paper is for people, --json has all of it. Give one.")
+    records = read_all(paths)
+    rows = score_table(records)
+    if paper:
+        print_table(paper_table(rows))
     else:
-        for finding in findings:
-            typer.echo(str(finding))
-        bad = len({finding.record.key for finding in findings})
-        typer.echo(f"{len(records) - bad} of {len(records)} records hold")
-    if findings:
-        raise typer.Exit(1)
+        show_rows(records[0].task, rows, as_json)
 
 
 def show_rows(task: str, rows: Sequence[Row], as_json: bool) -> None:

@@ -6,8 +6,9 @@ import copy
 from collections.abc import Sequence
 from typing import overload
 
-from llmopt_bench.action_set import ActionSet, make_action_set
+from llmopt_bench.action_set import ActionSet
 from llmopt_bench.anytime import Curve
+from llmopt_bench.backend import choose_action_set
 from llmopt_bench.budget import Meter
 from llmopt_bench.episode import EpisodeEnv
 from llmopt_bench.isolation import DEFAULT, Isolation
@@ -51,7 +52,8 @@ class PassOrderEnv(EpisodeEnv):
         reward: Name of the reward.
         metric: What ``value``, ``initial``, ``oz`` and ``evaluate`` are in:
             ``instruction_count`` or ``text_size``.
-        action_set: An action set, or the name of one.
+        action_set: An action set, or the name of one; that of the backend if None.
+        backend: ``llvm`` or ``compiler_gym``, see ``Session``; that of the action set if None.
         budget: The most compilations of an episode; None for no limit.
         max_passes: The most passes of an episode; None for no limit.
         meter: An account to charge in place of one for each episode.
@@ -61,7 +63,8 @@ class PassOrderEnv(EpisodeEnv):
 
     Raises:
         BadProgram, UnknownProgram: A program cannot be loaded.
-        UnknownName: There is no such observation, reward, metric or action set.
+        UnknownName: There is no such observation, reward, metric, action set or backend.
+        ValueError: The action set belongs to another backend.
 
     Example:
         >>> import gymnasium, llmopt_bench
@@ -86,7 +89,8 @@ class PassOrderEnv(EpisodeEnv):
         observation: str | Sequence[str] = "autophase",
         reward: str = "instruction_count",
         metric: str = "instruction_count",
-        action_set: str | ActionSet = "passes-v1",
+        action_set: str | ActionSet | None = None,
+        backend: str | None = None,
         budget: int | None = None,
         max_passes: int | None = None,
         meter: Meter | None = None,
@@ -101,8 +105,7 @@ class PassOrderEnv(EpisodeEnv):
             raise ValueError(f"expected max_passes of 1 or more, or None, got {max_passes}.")
         if budget is not None and meter is not None:
             raise ValueError("expected budget or meter, got both. Give Meter(budget) alone.")
-        if not isinstance(action_set, ActionSet):
-            action_set = make_action_set(action_set)
+        action_set = choose_action_set(backend, action_set)
         super().__init__(
             programs if programs is not None else [program or DEFAULT_PROGRAM],
             observation=make_observation(observation, len(action_set), max_passes),

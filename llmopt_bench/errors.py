@@ -54,6 +54,14 @@ class BadRecord(LlmoptError, ValueError):
     """A record that cannot be read, or that contradicts itself or its task."""
 
 
+class BadCard(LlmoptError, ValueError):
+    """The card of an entry of a leaderboard with missing, unknown or wrong keys."""
+
+
+class BadEntry(LlmoptError, ValueError):
+    """An entry of a leaderboard that is not complete, or that breaks a rule of the board."""
+
+
 class BadStore(LlmoptError, ValueError):
     """A store of a run that is damaged, of something else, in use, or of another run."""
 
@@ -100,6 +108,10 @@ class BudgetSpent(LlmoptError, RuntimeError):
 
 class MissingTool(LlmoptError, RuntimeError):
     """An external program (clang, csmith, ...) is needed and is not installed."""
+
+
+class NoCompilerGym(MissingTool):
+    """CompilerGym is needed and not set up on this machine, or its setup does not work."""
 
 
 def shorten(text: str, limit: int = 80) -> str:

@@ -12,9 +12,9 @@ from typing import Any
 from llmopt_bench.action_set import make_action_set
 from llmopt_bench.datasets.optional import optional
 from llmopt_bench.errors import BadRecord, shorten
+from llmopt_bench.formulas import overall_improvement
 from llmopt_bench.passes import PassList
 from llmopt_bench.record import Record
-from llmopt_bench.score import overall_improvement
 
 _ROWS_AT_A_TIME = 4096
 _EXTRA = "corpus"

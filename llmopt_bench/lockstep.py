@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmopt_bench import _core
+from llmopt_bench.backend import backend_of
 from llmopt_bench.errors import CompilerError
 from llmopt_bench.isolation import Module
 from llmopt_bench.session import Session
@@ -74,6 +75,8 @@ class Lockstep:
 def _modules(sessions: Sequence[Session]) -> Iterator[tuple[int, Module]]:
     """Yield what to step, by the number of its session; not what was lost and stays lost."""
     for number, session in enumerate(sessions):
+        if backend_of(session.action_set) != "llvm":
+            continue  # CompilerGym steps when its result is asked for
         with contextlib.suppress(CompilerError):  # Session.step meets it again, and says so
             yield number, session.state.writable_module()
 

@@ -17,7 +17,7 @@ from llmopt_bench.features import feature_names, feature_sets
 from llmopt_bench.graph import EDGE_KINDS, GRAPH_VOCABULARY
 from llmopt_bench.session import Session
 
-_MAX_COUNT = np.iinfo(np.int64).max
+_MAX_COUNT = 1 << 53  # far more than any program has; samples up to the largest int64 overflow
 _MAX_TEXT = 1 << 27
 # With no limit on the length of an episode, the histogram is scaled as AutoPhase's episodes are.
 _DEFAULT_EPISODE = 45

@@ -183,7 +183,7 @@ def as_pass_list(
 def _action_name(item: Item, actions: ActionSet, drop_unmapped: bool) -> str | None:
     """Return the action that an item of a text means; None for a flag that is to be dropped."""
     name: str | None = item.name
-    if item.name.startswith("-"):
+    if item.name.startswith("-") and item.name not in actions:
         name = _from_flag("-" + item.name.lstrip("-"), actions, drop_unmapped)
     if name is None:
         return None

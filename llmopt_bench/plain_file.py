@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import stat
+from collections.abc import Mapping
 from io import FileIO
 from pathlib import Path
 from typing import BinaryIO
@@ -82,6 +84,23 @@ def write_whole(path: Path, data: bytes) -> None:
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
+
+
+def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
+    """Write a new folder of files so that whoever looks finds it whole or not at all.
+
+    Raises:
+        OSError: It cannot be written, or a folder with something in it is there already.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        draft.mkdir()
+        for name, data in files.items():
+            (draft / name).write_bytes(data)
+        draft.rename(path)
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
 
 
 def reason_of(error: Exception) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from itertools import cycle
 from pathlib import Path
@@ -38,10 +39,12 @@ def write_curves(path: Path, curves: Sequence[AgentCurve], title: str) -> None:
     axes = figure.subplots()
     styles = zip(cycle(_COLOURS), (d for d in _DASHES for _ in _COLOURS), strict=False)
     by_result = sorted(curves, key=_final, reverse=True)
+    runs = Counter(curve.agent for curve in curves)
     for curve, (colour, dash) in zip(by_result, cycle(styles), strict=False):
         points = zip(curve.compilations, curve.overall_improvement, strict=True)
         known = [(spent, 100 * gain) for spent, gain in points if gain is not None]
-        label = f"{curve.agent} {percent(curve.final)}"
+        budget = f" at {curve.budget:,}" if runs[curve.agent] > 1 else ""
+        label = f"{curve.agent}{budget} {percent(curve.final)}"
         axes.step(*_axes_of(known), where="post", color=colour, linestyle=dash, label=label)
     _dress(axes, title)
     span = max(_LEAST_SPAN, max(map(_final, curves), default=0))

@@ -21,6 +21,8 @@ from llmopt_bench.plain_file import append_whole, open_plain, open_to_append, re
 from llmopt_bench.record_fields import ADDED, SCHEMA, check_values, read_object
 
 SUFFIXES = (".jsonl", ".jsonl.gz")
+PROGRAMS = "programs.jsonl.gz"
+"""Stands among the records of a leaderboard and holds none: it lists the programs of the task."""
 MAX_LINE_BYTES = 1 << 24
 MAX_FILE_BYTES = 1 << 30
 """Of text, after decompression: room for half a million records, and the end of a gzip bomb."""
@@ -33,6 +35,7 @@ class RecordKey(NamedTuple):
     agent: str
     agent_version: str
     program: str
+    budget: int
     seed: int
     repetition: int
 
@@ -157,7 +160,8 @@ def _short(key: RecordKey) -> str:
 
 def _files(path: Path) -> list[Path]:
     if os.path.isdir(path):  # noqa: PTH112  (Path.is_dir raises for some paths)
-        files = sorted(file for file in path.rglob("*") if file.name.endswith(SUFFIXES))
+        named = (file for file in path.rglob("*") if file.name.endswith(SUFFIXES))
+        files = sorted(file for file in named if file.name != PROGRAMS)
         if not files:
             raise BadRecord(f"{path}: expected {' or '.join(SUFFIXES)} files in it, found none.")
         return files

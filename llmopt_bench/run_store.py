@@ -21,6 +21,9 @@ from llmopt_bench.record import Record, RecordKey
 STORE = "store.sqlite"
 _APPLICATION = 0x6C6C6D6F
 _SCHEMA = 1
+# From the records: older stores have keys without the budget.
+_FIELDS = ", ".join(f"json_extract(record, '$.{name}')" for name in RecordKey._fields)
+_KEYS = f"SELECT {_FIELDS} FROM first"
 _TABLES = """
 CREATE TABLE first (key TEXT PRIMARY KEY, record TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE broadcast (
@@ -76,8 +79,7 @@ class RunStore:
     def keys(self) -> frozenset[RecordKey]:
         """The runs whose first phase is finished."""
         with self._translated():
-            rows = self._connection.execute("SELECT key FROM first").fetchall()
-            return frozenset(RecordKey(*json.loads(key)) for (key,) in rows)
+            return frozenset(RecordKey(*row) for row in self._connection.execute(_KEYS))
 
     def add_first(self, record: Record) -> None:
         """Keep what a first phase gave.

@@ -69,7 +69,7 @@ def run(
         task: A task, or the name or path of one.
         agents: Agents, or names of agents.
         limit: Run on the first programs only.
-        budget: Compilations per program, if not the task's; boards refuse such records.
+        budget: Compilations per program, if not the task's.
         seed: Seed of the run; each item derives its own from it.
         jobs: Worker processes; as many as there are cores if None.
         out: Folder for the results; ``runs/TASK-TIME`` if None.

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from llmopt_bench.action_set import make_action_set
 from llmopt_bench.agent import LoadedAgent
+from llmopt_bench.backend import compiler_facts
 from llmopt_bench.budget import Meter
 from llmopt_bench.build import build_info
 from llmopt_bench.datasets import load_program
@@ -85,13 +86,13 @@ class Job:
 
     @cached_property
     def build(self) -> dict[str, str]:
-        """Facts of this installation."""
-        return build_info()
+        """Facts of this installation, and of the compiler that the task means."""
+        return build_info() | compiler_facts(self.action_set)
 
     def key(self, item: Item) -> RecordKey:
         """Return the key of the record that an item will give."""
         info = self.agents[item.agent].info
-        place = (item.program, self.seed, item.repetition)
+        place = (item.program, self.budget, self.seed, item.repetition)
         return RecordKey(self.task.name, info.name, info.version, *place)
 
     def facts(self, uri: str) -> Facts:
@@ -229,7 +230,6 @@ def _record(job: Job, item: Item, facts: Facts, outcome: dict[str, Any], spent: 
         action_set=job.action_set.name,
         action_set_sha256=job.action_set.sha256,
         metric=job.task.metric,
-        budget=job.budget,
         initial=facts.initial,
         oz=facts.oz,
         additional_compilations=spent.compilations,

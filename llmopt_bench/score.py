@@ -1,16 +1,7 @@
-"""The scores: the only place of this library where a formula of a result stands.
+"""The rows of a table: what the runs of an agent come to, by the formulas of ``formulas``.
 
-- overall improvement, ranked: ``sum(Oz) / sum(new) - 1`` (Cummins et al., arXiv 2309.07062)
-- mean over Oz: ``mean((Oz - new) / Oz)`` (Coreset-NVP, Compiler-R1, GRACE)
-- geomean over Oz: ``geomean(Oz / new)`` (CompilerGym's autotuning, Coreset-NVP)
-- scaled reduction: ``geomean((O0 - new) / (O0 - Oz))`` (CompilerGym's public leaderboard)
-
-Only the first one reproduces the table of 2309.07062: with sum(Oz) = 645,773, 21,935 saved and
-3,095 regressed it gives the published 3.01 %, where (sum(Oz) - sum(new)) / sum(Oz) gives 2.92 %.
-
-Two conventions make every formula total. A divisor of zero counts as one, and so does a zero under
-a geometric mean: a module without instructions has no ratio otherwise. A run without a result is in
-no sum and no mean; it is counted in ``failures``, and what was never run in ``missing``.
+A run without a result is in no sum and no mean; it is counted in ``failures``, and what was never
+run in ``missing``.
 """
 
 from __future__ import annotations
@@ -19,33 +10,29 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import groupby
 from operator import attrgetter
-from typing import Any, NamedTuple
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import Any
 
 from llmopt_bench.errors import BadRecord
+from llmopt_bench.formulas import (
+    bootstrap_interval,
+    geomean_over_oz,
+    mean_over_oz,
+    overall_improvement,
+    scaled_reduction,
+)
 from llmopt_bench.record import Record
 
 OZ_ANSWER = "Oz"
 """The answer that is ``clang -Oz`` itself, so that a backup costs no further compilation."""
 
-_CELLS_PER_DRAW = 1 << 21
-_agent_of = attrgetter("agent", "agent_version")
-
-
-class ScaledReduction(NamedTuple):
-    """The scaled reduction, and how many programs it says nothing about."""
-
-    value: float | None
-    """None if every program was left out."""
-    left_out: int
-    """Programs that -Oz does not shrink, for which the scale has no length."""
+_run_of = attrgetter("agent", "agent_version", "budget")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """One line of a table: all runs of one version of one agent. Fractions are fractions.
+    """One line of a table: the runs of one version of an agent with one budget.
+
+    Fractions are fractions.
 
     ``improved`` and ``regressed`` count runs with new < Oz and new > Oz; ``instructions_saved``
     and ``instructions_regressed`` are what these runs won and lost, both positive, in the unit of
@@ -54,6 +41,8 @@ class Row:
 
     agent: str
     agent_version: str
+    budget: int
+    """The most additional compilations that a run was allowed."""
     programs: int
     """Different programs that were run."""
     runs: int
@@ -91,86 +80,15 @@ class Row:
         return {**asdict(self), "with_backup": backup, "complete": self.complete}
 
 
-def overall_improvement(oz: Sequence[int], new: Sequence[int]) -> float:
-    """Return sum(Oz) / sum(new) - 1, the ranked score (2309.07062, Tables III and IV)."""
-    oz_counts, new_counts = _columns(oz, new)
-    return float(_overall(oz_counts.sum(), new_counts.sum()))
-
-
-def mean_over_oz(oz: Sequence[int], new: Sequence[int]) -> float:
-    """Return mean((Oz - new) / Oz), where every program weighs the same (Coreset-NVP)."""
-    oz_counts, new_counts = _columns(oz, new)
-    return float(np.mean((oz_counts - new_counts) / np.maximum(oz_counts, 1)))
-
-
-def geomean_over_oz(oz: Sequence[int], new: Sequence[int]) -> float:
-    """Return geomean(Oz / new), where 1 is as good as -Oz (CompilerGym's autotuning)."""
-    oz_counts, new_counts = _columns(oz, new)
-    ratios = np.log(np.maximum(oz_counts, 1)) - np.log(np.maximum(new_counts, 1))
-    return float(np.exp(ratios.mean()))
-
-
-def scaled_reduction(
-    initial: Sequence[int], oz: Sequence[int], new: Sequence[int]
-) -> ScaledReduction:
-    """Return geomean((O0 - new) / (O0 - Oz)), where 1 is as good as -Oz (CompilerGym's board).
-
-    Programs that -Oz does not shrink (O0 <= Oz) are left out and counted. A program that the
-    answer does not shrink (new >= O0) is a factor of zero, and so makes the whole value zero.
-    """
-    initial_counts, oz_counts, new_counts = _columns(initial, oz, new)
-    scale = initial_counts - oz_counts
-    kept = scale > 0
-    left_out = len(kept) - int(kept.sum())
-    if not kept.any():
-        return ScaledReduction(None, left_out)
-    factors = np.maximum(initial_counts - new_counts, 0)[kept] / scale[kept]
-    value = float(np.exp(np.log(factors).mean())) if factors.all() else 0.0
-    return ScaledReduction(value, left_out)
-
-
-def bootstrap_interval(
-    oz: Sequence[int],
-    new: Sequence[int],
-    *,
-    seed: int = 0,
-    resamples: int = 2000,
-    level: float = 0.95,
-) -> tuple[float, float]:
-    """Return a percentile bootstrap interval of the overall improvement.
-
-    Programs are drawn with replacement, so it says how far the score depends on their choice.
-
-    Args:
-        oz: For each program, its metric under -Oz, summed over the runs on it: runs on one
-            program are not independent of each other.
-        new: For each program, its metric under the answer, summed likewise.
-        seed: Seed of the generator; the same seed gives the same interval.
-        resamples: How many samples to draw.
-        level: Share of the samples that lie in the interval.
-
-    Raises:
-        BadRecord: There are fewer than two programs, or the sequences differ in length.
-    """
-    oz_counts, new_counts = _columns(oz, new)
-    size = len(oz_counts)
-    if size < 2:
-        raise BadRecord("an interval needs at least two programs, got one. Run on more.")
-    generator = np.random.default_rng(seed)
-    scores = []
-    step = max(1, _CELLS_PER_DRAW // size)
-    for start in range(0, resamples, step):
-        drawn = generator.integers(0, size, (min(step, resamples - start), size))
-        scores.append(_overall(oz_counts[drawn].sum(axis=1), new_counts[drawn].sum(axis=1)))
-    tail = (1 - level) / 2
-    low, high = np.quantile(np.concatenate(scores), [tail, 1 - tail])
-    return float(low), float(high)
+def program_totals(records: Iterable[Record]) -> dict[str, tuple[int, int]]:
+    """Return for each program its -Oz and its result, summed over the runs with a result."""
+    return _totals((record, record.new) for record in records if record.new is not None)
 
 
 def rows_of(
     records: Iterable[Record], expected_programs: Collection[str] | None = None
 ) -> list[Row]:
-    """Return one row for each version of each agent, sorted by name.
+    """Return one row for each version of each agent and each of its budgets, sorted.
 
     A row is computed from whatever records there are. If a program lacks a record under a seed
     and repetition that the agent ran, ``missing`` counts it and ``complete`` is False.
@@ -183,13 +101,13 @@ def rows_of(
         BadRecord: The records belong to several tasks, disagree on what a program or its -Oz is,
             or hold a program that is not expected.
     """
-    ordered = sorted(records, key=_agent_of)
+    ordered = sorted(records, key=_run_of)
     check_comparable(ordered)
     found = {record.program for record in ordered}
     expected = found if expected_programs is None else set(expected_programs)
     if found - expected:
         raise BadRecord(f"not among the expected programs: {min(found - expected)}. Leave it out.")
-    return [_row(list(group), expected) for _, group in groupby(ordered, _agent_of)]
+    return [_row(list(group), expected) for _, group in groupby(ordered, _run_of)]
 
 
 def score_table(
@@ -197,35 +115,30 @@ def score_table(
 ) -> list[Row]:
     """Return the rows of ``rows_of``, best overall improvement first.
 
-    Rows without a score come last; ties go to fewer additional compilations, then to the name.
+    Rows without a score come last; ties go to fewer additional compilations per run, then to the
+    name.
     """
-    return sorted(rows_of(records, expected_programs), key=_rank)
+    return sorted(rows_of(records, expected_programs), key=best_first)
 
 
-def _rank(row: Row) -> tuple[bool, float, int, str, str]:
-    score = row.overall_improvement
-    spent = row.additional_compilations
-    return score is None, -(score or 0.0), spent, row.agent, row.agent_version
-
-
-def _overall(oz_sum: Any, new_sum: Any) -> Any:
-    return np.maximum(oz_sum, 1) / np.maximum(new_sum, 1) - 1
-
-
-def _columns(*columns: Sequence[int]) -> tuple[NDArray[np.int64], ...]:
-    lengths = [len(column) for column in columns]
-    if len(set(lengths)) != 1:
-        raise BadRecord(f"expected counts of the same programs, got {lengths} of them. Align them.")
-    if not lengths[0]:
-        raise BadRecord("a score needs at least one program, got none. Run an agent first.")
-    return tuple(np.asarray(column, dtype=np.int64) for column in columns)
+def best_first(row: Row) -> tuple[object, ...]:
+    """Return what rows are sorted by in tables; no two rows of one table have the same."""
+    score, spent = row.overall_improvement, row.additional_compilations / row.runs
+    name = (row.agent, row.agent_version, row.budget)
+    return (score is None, -(score or 0.0), spent, *name)
 
 
 def check_comparable(records: Sequence[Record]) -> None:
     """Refuse a mix of records that no table could be honest about."""
     kinds = {(r.task, r.task_sha256, r.metric, r.action_set_sha256) for r in records}
     if len(kinds) > 1:
-        raise BadRecord(f"expected records of one task, got {sorted(kinds)}. Score each alone.")
+        one, two, *_ = (
+            f"{task} {sha256[:12]} ({metric}, actions {actions[:12]})"
+            for task, sha256, metric, actions in sorted(kinds)
+        )
+        raise BadRecord(
+            f"expected records of one task, in one version, got {one} and {two}. Score each alone."
+        )
     if len({record.key for record in records}) != len(records):
         raise BadRecord("expected every run once, got one twice. Remove the copy.")
     facts: dict[str, tuple[str, int, int]] = {}
@@ -254,6 +167,7 @@ def _row_of_answers(
     return Row(
         agent=records[0].agent,
         agent_version=records[0].agent_version,
+        budget=records[0].budget,
         programs=len({record.program for record in records}),
         runs=len(records),
         improved=sum(delta > 0 for delta in deltas),
@@ -287,13 +201,17 @@ def _fractions(answers: Sequence[tuple[Record, int]]) -> dict[str, Any]:
 
 
 def _interval(answers: Sequence[tuple[Record, int]]) -> tuple[float, float] | None:
-    totals: dict[str, list[int]] = {}
-    for record, new in answers:
-        total = totals.setdefault(record.program, [0, 0])
-        total[0] += record.oz
-        total[1] += new
+    totals = _totals(answers)
     if len(totals) < 2:
         return None
     # Sorted, so that the interval does not depend on the order of the records.
     oz, new_sums = zip(*(totals[program] for program in sorted(totals)), strict=True)
     return bootstrap_interval(oz, new_sums)
+
+
+def _totals(answers: Iterable[tuple[Record, int]]) -> dict[str, tuple[int, int]]:
+    totals: dict[str, tuple[int, int]] = {}
+    for record, new in answers:
+        oz, before = totals.get(record.program, (0, 0))
+        totals[record.program] = (oz + record.oz, before + new)
+    return totals

@@ -5,7 +5,9 @@ The formula is that of ``score``; here is only which value of a run counts when.
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_right
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -14,18 +16,20 @@ from typing import Any
 
 import numpy as np
 
+from llmopt_bench.formulas import overall_improvement
 from llmopt_bench.record import Record
-from llmopt_bench.score import check_comparable, overall_improvement
+from llmopt_bench.score import check_comparable
 
-_agent_of = attrgetter("agent", "agent_version")
+_run_of = attrgetter("agent", "agent_version", "budget")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AgentCurve:
-    """What one version of one agent has reached after some numbers of compilations."""
+    """What one version of an agent with one budget has reached after some compilations."""
 
     agent: str
     agent_version: str
+    budget: int
     runs: int
     """Runs with a result; the others are in no sum."""
     failures: int
@@ -49,7 +53,7 @@ class AgentCurve:
 def anytime(
     records: Iterable[Record], compilations: Sequence[int] | None = None
 ) -> list[AgentCurve]:
-    """Return the overall improvement of each agent after some numbers of compilations, by name.
+    """Return the overall improvement after some numbers of compilations, by agent and budget.
 
     After c compilations a run counts with the best value that the environment had shown by then,
     which is that of the unoptimised program before the first. From its last compilation on it
@@ -64,11 +68,52 @@ def anytime(
     Raises:
         BadRecord: The records cannot stand in one table; see ``rows_of``.
     """
-    ordered = sorted(records, key=_agent_of)
+    ordered = sorted(records, key=_run_of)
     check_comparable(ordered)
     if compilations is None:
         compilations = tuple(ticks(max((record.budget for record in ordered), default=0)))
-    return [_curve(list(group), tuple(compilations)) for _, group in groupby(ordered, _agent_of)]
+    return [_curve(list(group), tuple(compilations)) for _, group in groupby(ordered, _run_of)]
+
+
+def anytime_area(records: Sequence[Record], end: int) -> float | None:
+    """Return the mean height of an anytime curve from 1 compilation to ``end``, on a log axis.
+
+    It is the area under the curve of ``anytime``, divided by its width: an agent that has all of
+    its improvement at once has that improvement as its area, and one that finds it late has less.
+    A run that ended earlier keeps its answer.
+
+    Args:
+        records: Records of one version of an agent with one budget.
+        end: Additional compilations where the curve ends.
+
+    Returns:
+        A fraction; None if ``end`` is less than 2, or a run does not say what it had by then.
+    """
+    done = [record for record in records if record.new is not None]
+    heights = [_value(record, 1) for record in done]
+    known = [height for height in heights if height is not None]
+    if end < 2 or not known or len(known) < len(heights):
+        return None
+    oz, total = sum(record.oz for record in done), sum(known)
+    area, place = 0.0, 1
+    for spent, change in [*sorted(_changes(done, end).items()), (end, 0)]:
+        area += overall_improvement([oz], [total]) * math.log(spent / place)
+        total, place = total + change, spent
+    return area / math.log(end)
+
+
+def _changes(records: Sequence[Record], end: int) -> dict[int, int]:
+    """Return by how much the sum of all runs changes with a compilation after the first."""
+    changes: Counter[int] = Counter()
+    for record in records:
+        spents = {spent for spent, _ in record.curve} | {record.additional_compilations}
+        before = _value(record, 1)
+        for spent in sorted(spent for spent in spents if 1 < spent < end):
+            now = _value(record, spent)
+            if before is not None and now is not None:
+                changes[spent] += now - before
+            before = now
+    return changes
 
 
 def ticks(budget: int) -> Iterator[int]:
@@ -96,6 +141,7 @@ def _curve(records: Sequence[Record], compilations: tuple[int, ...]) -> AgentCur
     return AgentCurve(
         agent=records[0].agent,
         agent_version=records[0].agent_version,
+        budget=records[0].budget,
         runs=len(done),
         failures=len(records) - len(done),
         compilations=compilations,

@@ -9,7 +9,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from llmopt_bench.action_set import ActionSet, make_action_set
+from llmopt_bench.action_set import ActionSet
+from llmopt_bench.backend import backend_of, choose_action_set, make_host
 from llmopt_bench.datasets import load_program
 from llmopt_bench.errors import CompilerError, UnknownName, unknown
 from llmopt_bench.features import compute_features
@@ -26,7 +27,7 @@ LEVELS = ("O0", "O1", "O2", "O3", "Os", "Oz")
 # References of programs seen by this process. A reference takes as long as a compilation, and
 # environments ask for it at every reset. Bounded, since a corpus has more programs than memory.
 _MAX_REFERENCES = 100_000
-_references: OrderedDict[tuple[str, str, str], int] = OrderedDict()
+_references: OrderedDict[tuple[str, ...], int] = OrderedDict()
 
 
 class Session:
@@ -43,12 +44,15 @@ class Session:
         metric: What ``evaluate`` returns: ``instruction_count`` or ``text_size``.
         action_set: The actions that ``apply`` and ``evaluate`` know by name; ``passes-v1`` if
             None.
+        backend: ``llvm`` (today's), or ``compiler_gym``: CompilerGym's LLVM 10, see
+            ``CompilerGymSession``. That of the action set if None.
         isolation: The limits of the worker process; None to let LLVM work in this process, which
             then ends where LLVM crashes; a ``Host`` to share its worker.
 
     Raises:
         BadProgram: LLVM cannot read the program.
-        UnknownName: There is no such metric.
+        UnknownName: There is no such metric or backend.
+        ValueError: The action set belongs to another backend.
         UnknownProgram: There is no such program.
 
     Every method that needs LLVM raises ``CompilerCrashed``, ``CompilerTimeout`` or
@@ -62,11 +66,14 @@ class Session:
         metric: str = "instruction_count",
         action_set: ActionSet | None = None,
         isolation: Isolation | Host | None = DEFAULT,
+        backend: str | None = None,
     ) -> None:
         self.program = program if isinstance(program, Program) else load_program(str(program))
         self.metric = check_metric(metric)
-        self.action_set = make_action_set() if action_set is None else action_set
-        host = isolation if isinstance(isolation, Host) else Host(isolation)
+        self.action_set = choose_action_set(backend, action_set)
+        host = isolation
+        if not isinstance(host, Host):
+            host = make_host(host, self.action_set)
         self.state = ModuleState(host, self.program)
         """What was run, and the module that it made; ``Lockstep`` steps it."""
         self.state.pristine()
@@ -114,7 +121,7 @@ class Session:
             raise UnknownName(unknown("optimization level", level, LEVELS))
         if level == "O0":
             return self.initial(metric)
-        key = (self.program.sha256, level, metric)
+        key = (self.program.sha256, level, metric, backend_of(self.action_set))
         if key not in _references:
             text_size = check_metric(metric) == "text_size"
             _references[key] = self.state.ask_pristine(
@@ -220,7 +227,7 @@ class Session:
         Costs nothing at once; when the clone is first used, it runs the passes of this session
         again. A copy of the IR would not do: passes also see the analyses that are kept.
         """
-        twin = object.__new__(Session)
+        twin = object.__new__(type(self))
         twin.__dict__.update(self.__dict__)
         twin.state = self.state.clone()
         return twin

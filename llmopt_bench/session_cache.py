@@ -8,8 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from llmopt_bench.action_set import ActionSet
+from llmopt_bench.backend import backend_of, make_host
+from llmopt_bench.compiler_gym_session import CompilerGymSession
 from llmopt_bench.datasets import load_program
-from llmopt_bench.isolation import Host, Isolation
+from llmopt_bench.isolation import Isolation
 from llmopt_bench.program import Program
 from llmopt_bench.session import Session
 
@@ -29,7 +31,7 @@ class SessionCache:
     """
 
     def __init__(self, metric: str, action_set: ActionSet, isolation: Isolation | None) -> None:
-        self._host = Host(isolation)
+        self._host = make_host(isolation, action_set)
         self._metric = metric
         self._action_set = action_set
         self._sessions: OrderedDict[str, Session] = OrderedDict()
@@ -59,7 +61,8 @@ class SessionCache:
     def _read(self, key: str, program: Program | str) -> Session:
         if isinstance(program, str):
             program = load_program(program)
-        session = Session(
+        kind = CompilerGymSession if backend_of(self._action_set) == "compiler_gym" else Session
+        session = kind(
             program, metric=self._metric, action_set=self._action_set, isolation=self._host
         )
         self._sessions[key] = session

@@ -46,7 +46,7 @@ class Task:
     programs: tuple[str, ...] = ()
     """URIs of the programs; empty if ``dataset`` is given."""
     action_set: str = DEFAULT_ACTION_SET
-    """Name of the action set."""
+    """Name of the action set, which also says which compiler is meant."""
     repetitions: int = 1
     """How often each agent runs on each program."""
     description: str = ""

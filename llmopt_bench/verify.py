@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import hashlib
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 
 from llmopt_bench.action_set import make_action_set
+from llmopt_bench.backend import backend_of
 from llmopt_bench.datasets import expected_of, load_program
 from llmopt_bench.errors import BadProgram, InvalidModule, LlmoptError, MissingTool
 from llmopt_bench.execution import Expected, execute, require_native
 from llmopt_bench.isolation import DEFAULT, Isolation
 from llmopt_bench.passes import PassList
+from llmopt_bench.process_map import in_processes
 from llmopt_bench.program import Program
 from llmopt_bench.record import Record
 from llmopt_bench.session import Session
+
+_GROUP = 64
+"""The most records of one program that one process takes at once."""
+
+_LAST = {"llvm": "always-inline", "compiler_gym": "-always-inline"}
+"""What an answer of each backend has to end as; see ``settle``."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +85,10 @@ def settle(
     """
     session = replay(program, answer, metric=metric, isolation=isolation)
     # A pass that changes nothing leaves the session as the answer made it.
-    if not session.apply("always-inline"):
+    last = _LAST[backend_of(answer.action_set)]
+    if not session.apply(last):
         return answer, session
-    complete = PassList([*answer, "always-inline"], answer.action_set)
+    complete = PassList([*answer, last], answer.action_set)
     return complete, replay(program, complete, metric=metric, isolation=isolation)
 
 
@@ -89,6 +99,7 @@ def verify_records(
     run_programs: bool = True,
     warn: Callable[[str], object] = warnings.warn,
     isolation: Isolation | None = DEFAULT,
+    jobs: int = 1,
 ) -> list[Finding]:
     """Replay every record and return those that do not hold.
 
@@ -98,23 +109,67 @@ def verify_records(
     which must do the same.
 
     Args:
-        records: Records of any tasks; records of one program should come one after the other.
-        progress: Called after each record.
+        records: Records of any tasks.
+        progress: Called with each record that is done; those of one program come together.
         run_programs: Whether to run native programs.
         warn: Called, once, with the reason if programs cannot be run on this machine.
-        isolation: The limits of the compiler; None for this process.
+        isolation: The limits of the compiler; None for the processes that replay.
+        jobs: How many processes replay; 1 for this one.
+
+    Returns:
+        The findings; those of one program stand together.
+
+    Raises:
+        CompilerKilled: A process that replays was ended from outside.
     """
-    findings = []
-    behaviour = _Behaviour(warn) if run_programs else None
+    work = _Work(run_programs, isolation)
+    groups = _by_program(records)
+    found: dict[int, list[Finding]] = {}
+    warned: set[str] = set()
+    with closing(in_processes(work, groups, jobs)) as results:
+        for number, (findings, reasons) in results:
+            found[number] = findings
+            for reason in reasons:
+                if reason not in warned:
+                    warned.add(reason)
+                    warn(reason)
+            if progress:
+                for record in groups[number]:
+                    progress(record)
+    return [finding for number in sorted(found) for finding in found[number]]
+
+
+def _by_program(records: Iterable[Record]) -> list[list[Record]]:
+    """Return the records in groups of one program each, so that its -Oz is computed once."""
+    groups: dict[str, list[Record]] = {}
     for record in records:
-        try:
-            problems = list(_problems(record, behaviour, isolation))
-        except LlmoptError as error:
-            problems = [str(error)]
-        findings += [Finding(record, problem) for problem in problems]
-        if progress:
-            progress(record)
-    return findings
+        groups.setdefault(record.program, []).append(record)
+    return [
+        group[start : start + _GROUP]
+        for group in groups.values()
+        for start in range(0, len(group), _GROUP)
+    ]
+
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """Replays a group of records; picklable, for other processes."""
+
+    run_programs: bool
+    isolation: Isolation | None
+
+    def __call__(self, records: Sequence[Record]) -> tuple[list[Finding], list[str]]:
+        """Return the findings, and why programs could not be run."""
+        reasons: list[str] = []
+        behaviour = _Behaviour(reasons.append) if self.run_programs else None
+        findings: list[Finding] = []
+        for record in records:
+            try:
+                problems = list(_problems(record, behaviour, self.isolation))
+            except LlmoptError as error:
+                problems = [str(error)]
+            findings += [Finding(record, problem) for problem in problems]
+        return findings, reasons
 
 
 class _Behaviour:

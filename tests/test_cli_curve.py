@@ -41,11 +41,28 @@ def test_table(records: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert lines["old"].split()[4:7] == ["-", "-", "-"]
 
 
+def test_budgets_of_an_agent_are_lines_of_their_own(
+    records: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip("matplotlib")
+    more = run("a", 100, 70, (1, 90), (40, 70), budget=40)
+    records.write_text(f"{records.read_text('utf-8')}{more.to_json()}\n", "utf-8")
+    curve(records, "--svg", tmp_path / "x.svg")
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines[1][:4] == ["Agent", "Budget", "Runs", "Failed"]
+    assert [line[2] for line in lines if line[:1] == ["x"]] == ["12", "40"]
+    picture = (tmp_path / "x.svg").read_text("utf-8")
+    assert ">x at 12 +25.00 %<" in picture
+    assert ">x at 40 +42.86 %<" in picture
+    assert ">level +0.00 %<" in picture
+
+
 def test_document(records: Path, capsys: pytest.CaptureFixture[str]) -> None:
     curve(records, "--json")
     document = json.loads(capsys.readouterr().out)
     assert document["task"] == "t-v1"
     assert [line["agent"] for line in document["curves"]] == ["level", "old", "x"]
+    assert document["curves"][2]["budget"] == 12
     assert document["curves"][2]["compilations"] == [0, 1, 2, 5, 10, 12]
     assert document["curves"][2]["overall_improvement"][-1] == 0.25
 

@@ -5,7 +5,7 @@ import importlib
 
 import pytest
 
-MODULES = ("budget", "env", "pass_list_env", "passes")
+MODULES = ("budget", "compiler_gym_env", "env", "pass_list_env", "passes")
 
 
 @pytest.mark.parametrize("name", MODULES)

@@ -311,3 +311,10 @@ def test_options_of_reset_that_make_no_sense_are_refused(options):
 def test_a_limit_below_one_pass_is_refused():
     with pytest.raises(ValueError, match="max_passes of 1 or more"):
         PassOrderEnv(PROGRAM, max_passes=0)
+
+
+@pytest.mark.parametrize("name", ["autophase", "instcount", "instruction_count"])
+def test_spaces_can_be_sampled(name: str) -> None:
+    space = PassOrderEnv("bundled-v1/crc_family", observation=name).observation_space
+    space.seed(0)
+    assert space.contains(space.sample())

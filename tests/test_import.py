@@ -103,7 +103,9 @@ def test_import_registers_the_environments(tmp_path: Path) -> None:
         "print(json.dumps(sorted(set(gymnasium.registry) - before)))"
     )
     registered = json.loads(run_fresh(code, tmp_path).stdout)
-    names = ("PassList-v0", "PassOrder-v0", "SinglePass-v0")
+    kinds = ("autophase-codesize", "autophase-ic", "codesize", "ic", "ir-codesize", "ir-ic")
+    names = [*(f"CompilerGym-llvm-{kind}-v0" for kind in kinds), "CompilerGym-llvm-v0"]
+    names += ["PassList-v0", "PassOrder-v0", "SinglePass-v0"]
     assert registered == [f"llmopt_bench/{name}" for name in names]
 
 

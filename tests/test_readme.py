@@ -26,7 +26,7 @@ def test_a_changed_number_is_noticed(tmp_path):
     copy = tmp_path / "scripts" / "results.py"
     copy.parent.mkdir()
     copy.write_text((ROOT / "scripts" / "results.py").read_text("utf-8"), "utf-8")
-    (tmp_path / "docs").symlink_to(ROOT / "docs")
+    (tmp_path / "leaderboards").symlink_to(ROOT / "leaderboards")
     changed = re.sub(r"(\| Oz 1 \| [\d,]+)", r"\g<1>9", README)
     assert changed != README
     (tmp_path / "README.md").write_text(changed, "utf-8")

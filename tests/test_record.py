@@ -86,8 +86,9 @@ class TestRecord:
 
     def test_key(self) -> None:
         key = make(seed=3, repetition=1).key
-        assert key == RecordKey("programs-v1", "greedy", "1.0", "bundled-v1/a", 3, 1)
+        assert key == RecordKey("programs-v1", "greedy", "1.0", "bundled-v1/a", 1000, 3, 1)
         assert make(wall_seconds=9.0, new=1).key == make().key
+        assert make(budget=51).key != make().key
 
     @pytest.mark.parametrize(
         ("change", "message"),

@@ -1,32 +1,19 @@
-"""The formulas against published tables and hand computation, and the rows made with them."""
+"""The rows of tables against published ones and by hand."""
 
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from llmopt_bench.errors import BadRecord
 from llmopt_bench.record import Record
-from llmopt_bench.score import (
-    Row,
-    bootstrap_interval,
-    geomean_over_oz,
-    mean_over_oz,
-    overall_improvement,
-    rows_of,
-    scaled_reduction,
-    score_table,
-)
+from llmopt_bench.score import Row, program_totals, rows_of, score_table
 
 OZ_TOTAL = 645_773
-COUNTS = st.lists(st.tuples(st.integers(1, 500), st.integers(1, 500)), min_size=1, max_size=20)
 
 
 def record(program: str, oz: int, new: int | None, **changes: Any) -> Record:
@@ -107,99 +94,6 @@ class TestPublishedTable:
         assert row.additional_compilations == 0
         assert row.with_backup is not None
         assert row.with_backup.additional_compilations == 57
-
-
-class TestFormulas:
-    def test_by_hand(self) -> None:
-        oz, new = [100, 10], [80, 20]
-        assert overall_improvement(oz, new) == pytest.approx(110 / 100 - 1)
-        assert mean_over_oz(oz, new) == pytest.approx((0.2 - 1.0) / 2)
-        assert geomean_over_oz(oz, new) == pytest.approx(math.sqrt(1.25 * 0.5))
-        scaled = scaled_reduction([200, 30], oz, new)
-        assert scaled.value == pytest.approx(math.sqrt(120 / 100 * 10 / 20))
-        assert scaled.left_out == 0
-
-    def test_oz_itself_is_the_origin_of_every_scale(self) -> None:
-        oz = [7, 130, 2]
-        assert overall_improvement(oz, oz) == 0
-        assert mean_over_oz(oz, oz) == 0
-        assert geomean_over_oz(oz, oz) == pytest.approx(1)
-        assert scaled_reduction([9, 200, 5], oz, oz).value == pytest.approx(1)
-
-    def test_zero_counts_as_one_where_it_would_divide(self) -> None:
-        assert overall_improvement([0], [0]) == 0
-        assert overall_improvement([5], [0]) == 4
-        assert mean_over_oz([0, 4], [0, 2]) == 0.25
-        assert mean_over_oz([0], [3]) == -3
-        assert geomean_over_oz([0], [0]) == 1
-        assert geomean_over_oz([0], [4]) == 0.25
-        assert geomean_over_oz([4], [0]) == pytest.approx(4)
-
-    def test_scaled_reduction_leaves_out_what_has_no_scale(self) -> None:
-        assert scaled_reduction([10, 5, 4], [6, 5, 6], [8, 1, 1]) == (0.5, 2)
-        assert scaled_reduction([5], [5], [3]) == (None, 1)
-
-    @pytest.mark.parametrize("new", [10, 11])
-    def test_scaled_reduction_is_zero_if_a_program_did_not_shrink(self, new: int) -> None:
-        assert scaled_reduction([10, 10], [6, 6], [4, new]) == (0.0, 0)
-
-    def test_large_totals_do_not_overflow(self) -> None:
-        assert overall_improvement([2**33] * 4, [2**32] * 4) == 1
-
-    @pytest.mark.parametrize("formula", [overall_improvement, mean_over_oz, geomean_over_oz])
-    def test_needs_counts_of_the_same_programs(self, formula: Any) -> None:
-        with pytest.raises(BadRecord, match="at least one"):
-            formula([], [])
-        with pytest.raises(BadRecord, match="same programs"):
-            formula([1, 2], [1])
-        with pytest.raises(BadRecord, match="same programs"):
-            scaled_reduction([1], [1], [])
-
-    @given(COUNTS)
-    @settings(max_examples=100, deadline=None)
-    def test_fewer_instructions_never_score_lower(self, counts: list[tuple[int, int]]) -> None:
-        oz, new = zip(*counts, strict=True)
-        smaller = [max(count - 1, 1) for count in new]
-        assert overall_improvement(oz, smaller) >= overall_improvement(oz, new)
-        assert mean_over_oz(oz, smaller) >= mean_over_oz(oz, new)
-        assert geomean_over_oz(oz, smaller) >= geomean_over_oz(oz, new) - 1e-12
-
-
-class TestBootstrap:
-    OZ = tuple(range(50, 150))
-    NEW = tuple(count - (count * 7) % 11 for count in OZ)
-
-    def test_is_seeded(self) -> None:
-        first = bootstrap_interval(self.OZ, self.NEW, seed=1)
-        assert bootstrap_interval(self.OZ, self.NEW, seed=1) == first
-        assert bootstrap_interval(self.OZ, self.NEW, seed=2) != first
-
-    def test_holds_the_score_and_widens_with_the_level(self) -> None:
-        low, high = bootstrap_interval(self.OZ, self.NEW)
-        assert low < overall_improvement(self.OZ, self.NEW) < high
-        wider = bootstrap_interval(self.OZ, self.NEW, level=0.99)
-        assert wider[0] < low < high < wider[1]
-
-    def test_agrees_with_the_normal_approximation(self) -> None:
-        # Programs of one size: the score is then a function of a plain mean, with a known error.
-        new = [80 if number % 2 else 100 for number in range(400)]
-        low, high = bootstrap_interval([100] * 400, new, resamples=4000)
-        half_width = 1.96 * 10 / math.sqrt(400)
-        assert low == pytest.approx(100 / (90 + half_width) - 1, abs=0.002)
-        assert high == pytest.approx(100 / (90 - half_width) - 1, abs=0.002)
-
-    def test_equal_programs_leave_no_doubt(self) -> None:
-        low, high = bootstrap_interval([10] * 5, [8] * 5)
-        assert low == high == pytest.approx(0.25)
-
-    def test_needs_two_programs(self) -> None:
-        with pytest.raises(BadRecord, match="two programs"):
-            bootstrap_interval([10], [9])
-
-    def test_large_sets_are_drawn_in_parts(self) -> None:
-        size = 60_000
-        low, high = bootstrap_interval([10] * size, [9, 11] * (size // 2), resamples=50)
-        assert -0.002 < low < 0 < high < 0.002
 
 
 class TestRows:
@@ -300,6 +194,17 @@ class TestRows:
     def test_no_records_no_rows(self) -> None:
         assert rows_of([]) == []
 
+    def test_budgets_of_an_agent_are_rows_of_their_own(self) -> None:
+        records = [record("a", 10, 9, budget=100), record("a", 10, 9, budget=5)]
+        rows = rows_of([*records, record("b", 10, 8, budget=5)])
+        assert [(row.budget, row.runs, row.missing) for row in rows] == [(5, 2, 0), (100, 1, 1)]
+        assert rows[0].with_backup is not None
+        assert rows[0].with_backup.budget == rows[0].to_json()["budget"] == 5
+
+    def test_totals_of_a_program_are_over_its_runs_with_a_result(self) -> None:
+        records = [record("a", 10, 9), record("a", 10, 7, repetition=1), record("b", 5, None)]
+        assert program_totals(records) == {"a": (20, 16)}
+
 
 class TestTable:
     def test_best_first_then_cheapest_then_by_name(self) -> None:
@@ -314,6 +219,15 @@ class TestTable:
         order = [row.agent for row in score_table(records)]
         assert order == ["best", "cheap-a", "cheap-b", "dear", "worst", "broken"]
 
+    def test_more_runs_are_not_more_expensive(self) -> None:
+        spent = {"additional_compilations": 3}
+        records = [
+            record("a", 100, 90, agent="often", **spent),
+            record("a", 100, 90, agent="often", repetition=1, **spent),
+            record("a", 100, 90, agent="once", additional_compilations=4),
+        ]
+        assert [row.agent for row in score_table(records)] == ["often", "once"]
+
     def test_versions_of_an_agent_are_rows_of_their_own(self) -> None:
         rows = score_table([record("a", 10, 9), record("a", 10, 8, agent_version="2")])
         assert [(row.agent, row.agent_version) for row in rows] == [("x", "2"), ("x", "1")]
@@ -322,7 +236,7 @@ class TestTable:
         (row,) = score_table([record("a", 10, 9), record("b", 10, 9)])
         content = json.loads(json.dumps(row.to_json(), allow_nan=False))
         assert {
-            "agent", "programs", "improved", "regressed", "instructions_saved",
+            "agent", "budget", "programs", "improved", "regressed", "instructions_saved",
             "instructions_regressed", "overall_improvement", "mean_over_oz", "geomean_over_oz",
             "additional_compilations", "seconds", "failures",
         } <= set(content)  # fmt: skip

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import pytest
 from test_score import record
 
 from llmopt_bench.errors import BadRecord
-from llmopt_bench.score import overall_improvement, rows_of
-from llmopt_bench.score_curve import anytime, fine_ticks, ticks
+from llmopt_bench.formulas import overall_improvement
+from llmopt_bench.score import rows_of
+from llmopt_bench.score_curve import anytime, anytime_area, fine_ticks, ticks
 
 
 def run(program: str, oz: int, new: int | None, *points: tuple[int, int], **changes: Any) -> Any:
@@ -102,3 +104,46 @@ def test_fine_ticks_rise_from_nothing_to_the_budget(budget: int) -> None:
     assert (fine[0], fine[-1]) == (0, budget)
     assert list(fine) == sorted(set(fine))
     assert len(fine) <= 201
+
+
+class TestArea:
+    def test_by_hand(self) -> None:
+        # Both together: 290 at 1, 170 from 2 on, 120 from 8 on; the axis is log2 for the eye.
+        records = [run("a", 100, 70, (2, 80), (8, 70)), run("b", 50, 50, (1, 90), (8, 50))]
+        heights = [overall_improvement([150], [new]) for new in (290, 170, 120)]
+        shares = [math.log2(2), math.log2(8 / 2), math.log2(32 / 8)]
+        expected = sum(h * s for h, s in zip(heights, shares, strict=True)) / 5
+        assert anytime_area(records, 32) == pytest.approx(expected)
+        expected = (heights[0] + heights[1]) / 2
+        assert anytime_area(records, 4) == pytest.approx(expected)
+
+    def test_is_the_mean_height_of_the_curve(self) -> None:
+        records = [run("a", 100, 80, (1, 110), (4, 90), (60, 80)), run("b", 50, 45, (9, 45))]
+        every = [0.01 * step for step in range(1, 461)]
+        (curve,) = anytime(records, [int(math.exp(place)) for place in every])
+        known = [gain for gain in curve.overall_improvement if gain is not None]
+        mean = sum(known) / len(every)
+        assert anytime_area(records, 100) == pytest.approx(mean, abs=0.01)
+
+    def test_what_is_there_at_once_is_the_whole_area(self) -> None:
+        assert anytime_area([run("a", 100, 80)], 10) == pytest.approx(0.25)
+        assert anytime_area([run("a", 100, 80, (1, 80))], 10) == pytest.approx(0.25)
+
+    def test_sooner_is_larger_and_what_comes_after_the_end_is_nothing(self) -> None:
+        areas = [
+            anytime_area([run("a", 100, 80, (spent, 80))], 10) or 0 for spent in (2, 5, 10, 99)
+        ]
+        assert areas[0] > areas[1] > areas[2] == areas[3] == pytest.approx(-0.5)
+
+    def test_the_answer_may_be_larger_than_what_was_shown(self) -> None:
+        records = [run("a", 100, 100, (2, 50), additional_compilations=4)]
+        assert anytime_area(records, 8) == pytest.approx((-0.5 + 1 + 0) / 3)
+
+    @pytest.mark.parametrize("end", [0, 1])
+    def test_there_is_none_without_a_width(self, end: int) -> None:
+        assert anytime_area([run("a", 100, 80)], end) is None
+
+    def test_there_is_none_for_records_without_a_curve(self) -> None:
+        old = run("a", 100, 80, additional_compilations=4, schema=1)
+        assert anytime_area([old, run("b", 100, 80)], 10) is None
+        assert anytime_area([], 10) is None

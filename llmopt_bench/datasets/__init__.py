@@ -9,6 +9,7 @@ from pathlib import Path
 
 from llmopt_bench.datasets.base import Dataset, FiniteDataset
 from llmopt_bench.datasets.bundled import BundledFunctions, BundledPrograms
+from llmopt_bench.datasets.compiler_gym import is_compiler_gym_name, load_benchmark
 from llmopt_bench.datasets.corpus.datasets import CORPUS_DATASETS, CorpusDataset
 from llmopt_bench.datasets.csmith import CsmithPrograms
 from llmopt_bench.datasets.exebench import ExeBenchPrograms
@@ -72,12 +73,15 @@ def load_program(uri: str | Path) -> Program:
         uri: ``<dataset>/<program>``, for example ``bundled-v1/crc_family``,
             ``bundled-functions-v1/crc_family/adler32`` or ``csmith-v0/17``, with or without
             ``benchmark://`` before it; or a file that ends in .c, .cc, .cpp, .cxx, .ll or .bc, as
-            ``file:///absolute/path`` or as a path.
+            ``file:///absolute/path`` or as a path; or a program of CompilerGym's datasets, as
+            ``generator://llvm-stress-v0/17`` or ``benchmark://cbench-v1/qsort``.
 
     Raises:
         UnknownProgram: Nothing has this name.
         BadProgram: The file holds no program, or the source does not compile.
-        MissingTool: The program has to be generated or compiled, and the tool is not installed.
+        MissingTool: The program has to be generated or compiled, and the tool is not installed;
+            or it is one of CompilerGym's, which is not set up.
+        Unavailable: CompilerGym cannot download it.
     """
     if isinstance(uri, Path):
         return load_file(uri)
@@ -91,6 +95,8 @@ def load_program(uri: str | Path) -> Program:
     there = os.path.exists(uri)  # noqa: PTH110  (the method of Path raises for some)
     if there or (is_file_name(uri) and "\0" not in uri):
         return load_file(uri)
+    if is_compiler_gym_name(uri):
+        return load_benchmark(uri)
     raise _unresolved(uri)
 
 

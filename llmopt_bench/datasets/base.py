@@ -85,6 +85,16 @@ class Dataset(ABC):
         """The first part of its URIs: its own name, or that of the dataset it is a part of."""
         return self.name
 
+    @property
+    def code_root(self) -> str:
+        """Where its code is from: the set that it was made of. A program's is its name below."""
+        return self.family
+
+    @property
+    def code_paths(self) -> frozenset[str]:
+        """Paths of all of its code: a program's is below one of them. See ``share_code``."""
+        return frozenset({self.code_root})
+
     def __repr__(self) -> str:
         size = "endless" if self.size is None else f"{self.size:,} programs"
         return f"<Dataset {self.name} {size}>"

@@ -111,6 +111,11 @@ class BundledFunctions(FiniteDataset):
     description = "The functions of bundled-v1, one module each"
     licence = "Apache-2.0"
 
+    @property
+    def code_root(self) -> str:
+        """The programs that the functions are of."""
+        return BundledPrograms.name
+
     @functools.cached_property
     def names(self) -> Sequence[str]:
         """``<program>/<function>``: programs sorted, functions in the order of the module."""

@@ -37,6 +37,17 @@ class CorpusDataset(FiniteDataset):
         return "corpus-v1"
 
     @property
+    def code_root(self) -> str:
+        """The corpus, for whole files as for functions."""
+        return "corpus-v1"
+
+    @property
+    def code_paths(self) -> frozenset[str]:
+        """The packages that it has programs of: no package is in two splits."""
+        packages = {name.partition("/")[0] for name in self.names}
+        return frozenset(f"{self.code_root}/{package}" for package in packages)
+
+    @property
     def manifest(self) -> Mapping[str, Entry]:
         """What the corpus has, by name."""
         return self.corpus.functions
