@@ -25,7 +25,7 @@ CORE_SOURCES := $(wildcard llmopt_bench/csrc/* llmopt_bench/csrc/*/*)
 
 .DEFAULT_GOAL := help
 .NOTPARALLEL:
-.PHONY: help bench corpus compiler-gym test lint format nightly bench-speed wheel setup system-packages readme clean
+.PHONY: help bench corpus compiler-gym test lint format nightly bench-speed bench-peers wheel setup system-packages readme clean
 
 help: ## What there is
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' Makefile
@@ -61,8 +61,13 @@ nightly: ## Run the tests that take minutes
 
 # The default options of pytest leave the benchmarks out, so here they are spelled again.
 bench-speed: setup ## Measure speed with pytest-benchmark
-	@$(BIN)/python -m pytest tests/bench -o addopts="--import-mode=importlib --strict-markers" \
+	@$(BIN)/python -m pytest tests/bench --ignore=tests/bench/test_peers.py \
+	  -o addopts="--import-mode=importlib --strict-markers" \
 	  --benchmark-enable --benchmark-sort=name $(PYTEST_FLAGS)
+
+bench-peers: compiler-gym ## Measure speed against CompilerGym and opt-22, as ratios
+	@$(BIN)/python -m pytest tests/bench/test_peers.py $(PYTEST_FLAGS) \
+	  -o addopts="--import-mode=importlib --strict-markers"
 
 wheel: setup ## Build the self-contained wheel, into wheelhouse/
 	@scripts/wheel.sh $(VENV)

@@ -91,6 +91,8 @@ class FlagSpace(spaces.Discrete):
         Raises:
             gymnasium.error.InvalidAction: There is no such flag.
         """
+        if type(action) is int and 0 <= action < self.n:  # as nearly always
+            return [action]
         # Arrays of one element could pass for a number.
         alone = hasattr(action, "__index__") and not getattr(action, "ndim", 0)
         try:

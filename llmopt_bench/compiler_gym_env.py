@@ -162,6 +162,7 @@ class CompilerGymEnv(CompilerGymEpisode):
             twin.actions = list(self.actions)
             twin._running, twin._failed = self._running, self._failed
             twin._began, twin._info = self._began, dict(self._info)
+            twin._shown = self._shown
         return twin
 
     def __deepcopy__(self, memo: dict[int, Any]) -> CompilerGymEnv:

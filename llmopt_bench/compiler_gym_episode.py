@@ -10,7 +10,9 @@ from pathlib import Path
 from typing import Any
 
 import gymnasium as gym
+import numpy as np
 from gymnasium import spaces
+from numpy.typing import NDArray
 
 from llmopt_bench.compiler_gym_actions import ACTION_SET, FlagSpace
 from llmopt_bench.compiler_gym_observations import ObservationSpec, ObservationView
@@ -56,7 +58,7 @@ class CompilerGymEpisode(gym.Env[Any, Any]):
         self._next = _as_program(DEFAULT_PROGRAM if benchmark is None else benchmark)
         self.pass_order = PassOrderEnv(
             self._next,
-            observation="instruction_count",
+            observation="autophase",
             action_set=ACTION_SET,
             budget=budget,
             isolation=isolation,
@@ -76,6 +78,7 @@ class CompilerGymEpisode(gym.Env[Any, Any]):
         self._running = self._failed = False
         self._began = 0.0
         self._info: dict[str, Any] = {}
+        self._shown: NDArray[np.int64] = np.zeros(0, np.int64)
 
     @property  # type: ignore[override]  # the attribute of the base class is never None
     def observation_space(self) -> spaces.Space[Any] | None:
@@ -167,7 +170,7 @@ class CompilerGymEpisode(gym.Env[Any, Any]):
         if not isinstance(reward_space, _Keep):
             self.reward_space = reward_space
         self._running = False
-        _, self._info = self.pass_order.reset(options=options or {"program": self._next})
+        self._shown, self._info = self.pass_order.reset(options=options or {"program": self._next})
         self._costs = Costs(self.pass_order.session)
         self.actions = []
         self._running, self._failed = True, False
@@ -193,11 +196,8 @@ class CompilerGymEpisode(gym.Env[Any, Any]):
             gymnasium.error.InvalidAction: There is no such flag; nothing has run.
             UnknownName: There is no such observation or reward; nothing has run.
         """
-        return self.multistep(
-            self.action_space.numbers(action),
-            observation_spaces=observation_spaces,
-            reward_spaces=reward_spaces,
-        )
+        numbers = self.action_space.numbers(action)
+        return self._step(numbers, observation_spaces, reward_spaces)
 
     def multistep(
         self,
@@ -211,6 +211,18 @@ class CompilerGymEpisode(gym.Env[Any, Any]):
         Each flag is one compilation. Arguments and errors are those of ``step``.
         """
         numbers = self.action_space.numbers(actions)
+        return self._step(numbers, observation_spaces, reward_spaces)
+
+    def render(self) -> str | None:
+        """Return the IR text in render mode ``ansi``."""
+        return self.pass_order.session.ir() if self.render_mode == "ansi" else None
+
+    def _step(
+        self,
+        numbers: list[int],
+        observation_spaces: Iterable[str | ObservationSpec] | None,
+        reward_spaces: Iterable[str | RewardSpec] | None,
+    ) -> Step:
         shown_specs = [self.observation.find(name) for name in observation_spaces or ()]
         reward_specs = [find_reward(name) for name in reward_spaces or ()]
         terminated, truncated = self._apply(numbers)
@@ -222,10 +234,6 @@ class CompilerGymEpisode(gym.Env[Any, Any]):
             reward = self._earned(self._reward_space) if self._reward_space else 0.0
         return observation, reward, terminated, truncated, dict(self._info)
 
-    def render(self) -> str | None:
-        """Return the IR text in render mode ``ansi``."""
-        return self.pass_order.session.ir() if self.render_mode == "ansi" else None
-
     def _apply(self, numbers: list[int]) -> tuple[bool, bool]:
         """Run flags until one ends the episode; return whether it terminated or was truncated."""
         if not self._running:
@@ -236,7 +244,9 @@ class CompilerGymEpisode(gym.Env[Any, Any]):
         try:
             for number in numbers:
                 compilations = self.pass_order.meter.compilations
-                _, _, terminated, truncated, self._info = self.pass_order.step(self._passes[number])
+                self._shown, _, terminated, truncated, self._info = self.pass_order.step(
+                    self._passes[number]
+                )
                 # Neither a pass that failed nor one that the budget did not hold is in the module.
                 if not terminated and self.pass_order.meter.compilations > compilations:
                     self.actions.append(number)
@@ -263,7 +273,12 @@ class CompilerGymEpisode(gym.Env[Any, Any]):
 
     def _default_observation(self) -> Any:
         spec = self._observation_space
-        return None if spec is None else spec.compute(self.pass_order.session)
+        if spec is None:
+            return None
+        # The last pass came back with it, so that a step asks the worker once.
+        if spec.id == "Autophase":
+            return self._shown.copy()
+        return spec.compute(self.pass_order.session)
 
     def _require_costs(self) -> Costs:
         if self._costs is None:

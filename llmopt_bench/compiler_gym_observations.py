@@ -6,6 +6,7 @@ them with the reasons.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 import string
@@ -63,15 +64,23 @@ class BitcodeBytes(spaces.Space[NDArray[np.int8]]):
         return self.np_random.integers(-128, 128, 64, dtype=np.int8)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class ObservationSpec:
     """One observation: its space and how it is computed."""
 
     id: str
-    space: spaces.Space[Any]
+    make_space: Callable[[], spaces.Space[Any]]
     compute: Callable[[Session], Any]
     platform_dependent: bool = False
     """Whether it measures machine code of x86-64."""
+
+    @functools.cached_property
+    def space(self) -> spaces.Space[Any]:
+        """What its values are.
+
+        Made when it is first asked for: the spaces of all observations take longer than a fork.
+        """
+        return self.make_space()
 
     @property
     def deterministic(self) -> bool:
@@ -83,16 +92,18 @@ class ObservationSpec:
 
 
 def _text() -> list[ObservationSpec]:
-    hexadecimal = spaces.Text(
-        min_length=_SHA1_DIGITS, max_length=_SHA1_DIGITS, charset=string.hexdigits.lower()[:16]
-    )
     return [
-        ObservationSpec("Ir", IRText(), _anonymous_ir),
-        ObservationSpec("IrSha1", hexadecimal, _sha1),
+        ObservationSpec("Ir", IRText, _anonymous_ir),
+        ObservationSpec("IrSha1", _hexadecimal, _sha1),
         ObservationSpec(
-            "Bitcode", BitcodeBytes(), lambda session: np.frombuffer(session.bitcode(), np.int8)
+            "Bitcode", BitcodeBytes, lambda session: np.frombuffer(session.bitcode(), np.int8)
         ),
     ]
+
+
+def _hexadecimal() -> spaces.Text:
+    digits = string.hexdigits.lower()[:16]
+    return spaces.Text(min_length=_SHA1_DIGITS, max_length=_SHA1_DIGITS, charset=digits)
 
 
 def _anonymous_ir(session: Session) -> str:
@@ -116,15 +127,15 @@ def _vectors() -> list[ObservationSpec]:
         # instructions.
         ObservationSpec(
             "InstCountNorm",
-            spaces.Box(0, np.inf, (len(densities),), dtype=np.float32),
+            lambda: spaces.Box(0, np.inf, (len(densities),), dtype=np.float32),
             _densities,
         ),
         _by_name("InstCountNormDict", densities, _densities, np.float32),
     ]
 
 
-def _vector(size: int) -> spaces.Box:
-    return spaces.Box(0, _MAX, (size,), dtype=np.int64)
+def _vector(size: int) -> Callable[[], spaces.Box]:
+    return lambda: spaces.Box(0, _MAX, (size,), dtype=np.int64)
 
 
 def _by_name(
@@ -135,7 +146,7 @@ def _by_name(
 ) -> ObservationSpec:
     return ObservationSpec(
         name,
-        spaces.Dict({key: Scalar(dtype) for key in keys}),
+        lambda: spaces.Dict({key: Scalar(dtype) for key in keys}),
         lambda session: dict(zip(keys, compute(session), strict=True)),
     )
 
@@ -154,12 +165,12 @@ def _sizes(name: str, metric: str) -> list[ObservationSpec]:
 
     now = ObservationSpec(
         f"{name}Bytes" if machine else name,
-        Scalar(),
+        Scalar,
         lambda session: session.measure(metric),
         machine,
     )
     levels = [
-        ObservationSpec(f"{name}{level}", Scalar(), of_level(level), machine) for level in _LEVELS
+        ObservationSpec(f"{name}{level}", Scalar, of_level(level), machine) for level in _LEVELS
     ]
     return [now, *levels]
 
@@ -234,5 +245,8 @@ class ObservationView:
         if id in self.spaces:
             raise gym.error.Error(f"there is an observation {id!r} already. Choose another name.")
         self.spaces[id] = ObservationSpec(
-            id, space, lambda session: translate(base.compute(session)), base.platform_dependent
+            id,
+            lambda: space,
+            lambda session: translate(base.compute(session)),
+            base.platform_dependent,
         )

@@ -127,8 +127,11 @@ bool Module::run(const std::string &pipeline) {
 StepResult Module::step(const std::string &pipeline, int64_t *autophase) {
   Lock lock(compiler->mutex);
   const bool changed = runLocked(pipeline);
-  if (!autophase)
-    return {changed, ir->getInstructionCount()};
+  if (!autophase) {
+    if (!count)
+      count = ir->getInstructionCount();
+    return {changed, *count};
+  }
   const Autophase &features = autophaseLocked();
   std::copy(features.begin(), features.end(), autophase);
   return {changed, static_cast<uint64_t>(features[AutophaseTotalInsts])};
@@ -154,6 +157,7 @@ bool Module::runLocked(const std::string &pipeline) {
 
 void Module::forget() {
   known.reset();
+  count.reset();
   extractor.reset();
   tree.reset();
 }

@@ -87,8 +87,8 @@ private:
   // Called when the IR changes: drops what was computed of it.
   void forget();
 
-  // Features of the module as it is now, computed at most once between changes. In a random walk
-  // most passes change nothing.
+  // Features of the module as it is now, computed at most once between changes, as `count` is. In a
+  // random walk most passes change nothing.
   const Autophase &autophaseLocked();
 
   // Order matters: managers point into the IR, the IR lives in the compiler's context.
@@ -96,6 +96,7 @@ private:
   std::unique_ptr<llvm::Module> ir;
   std::unique_ptr<AnalysisManagers> managers;
   std::optional<Autophase> known;
+  std::optional<uint64_t> count;
   std::unique_ptr<FunctionExtractor> extractor;
   std::unique_ptr<StateTree> tree;
 };
