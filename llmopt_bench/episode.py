@@ -123,6 +123,9 @@ class EpisodeEnv(gym.Env[Any, Any]):
             result = self._session.step(job, features)  # type: ignore[union-attr]
         except CompilerError as error:
             return self.finish_step(error)
+        except BaseException:  # Ctrl-C; the pass is paid, and not in the module
+            self._take_back()
+            raise
         return self.finish_step(result, features)
 
     # A step in two halves, so that the vector environment can run the passes of many at once. The
@@ -173,12 +176,15 @@ class EpisodeEnv(gym.Env[Any, Any]):
     def _finish_without_run(self, result: CompilerError | None) -> Step:
         self._running = False
         if result is not None:
-            # The session is where it was before the failed pass, and so is the episode.
-            actions, self._actions, self._text = self._actions[:-1], [], ""
-            self._note(actions)
+            self._take_back()
             return self._end_with(result, reward=0.0)
         stopped = self._last == self._stop
         return self._observe(self._features()), 0.0, stopped, not stopped, self._info(False)
+
+    def _take_back(self) -> None:
+        """Forget the last action: the session is where it was before, and so is the episode."""
+        actions, self._actions, self._text = self._actions[:-1], [], ""
+        self._note(actions)
 
     def answer(self, passes: PassList) -> Step:
         """Apply a whole list as the answer, free of charge, and end the episode.

@@ -69,6 +69,9 @@ class ModuleState:
             result = self.writable_module().step(pipeline, autophase)
         except CompilerError as error:
             result = error
+        except BaseException:  # Ctrl-C: nobody knows how far it got
+            self._changed = None
+            raise
         return self.finish_step(result, pipeline, autophase)
 
     def finish_step(

@@ -45,8 +45,8 @@ class Operations:
         walk           flags             an episode's steps, each with its observation and reward
         multistep      flags             the same flags in one call
         observation    name and flags    one observation after each step of a walk, in sum
-        fork           flag, or none     a fork after one step, a step of it if a flag is given, and
-                                         its end
+        fork           none              a fork after one step, and its end
+        fork_and_step  flags             a fork after all of them, a step of it, and its end
         =============  ================  =========================================================
         """
         if operation == "make":
@@ -93,18 +93,24 @@ class Operations:
                 seconds += seconds_of(lambda: env.observation[name])
             yield seconds
 
-    def _fork(self, env, repeats, flag):
+    def _fork(self, env, repeats, detail):
         env.reset()
         env.step(number(env, "-mem2reg"))
+        for _ in range(repeats):
+            yield seconds_of(lambda: env.fork().close())
 
-        def fork():
-            twin = env.fork()
-            if flag is not None:
-                twin.step(number(env, flag))
-            twin.close()
+    def _fork_and_step(self, env, repeats, flags):
+        env.reset()
+        for flag in flags:
+            env.step(number(env, flag))
+
+        def fork_and_step():
+            fork = env.fork()
+            fork.step(number(env, "-globaldce"))
+            fork.close()
 
         for _ in range(repeats):
-            yield seconds_of(fork)
+            yield seconds_of(fork_and_step)
 
 
 def number(env, flag):

@@ -6,6 +6,7 @@ from gymnasium.utils.env_checker import check_env
 import llmopt_bench
 from llmopt_bench import Meter, PassList, PassOrderEnv, Session
 from llmopt_bench.errors import BudgetSpent, UnknownName, UnknownPass, UnknownProgram
+from llmopt_bench.module_state import ModuleState
 from llmopt_bench.observations import observation_names
 from llmopt_bench.rewards import make_reward, reward_names
 
@@ -318,3 +319,29 @@ def test_spaces_can_be_sampled(name: str) -> None:
     space = PassOrderEnv("bundled-v1/crc_family", observation=name).observation_space
     space.seed(0)
     assert space.contains(space.sample())
+
+
+def test_ctrl_c_in_a_pass_leaves_the_episode_where_it_was(monkeypatch):
+    env = PassOrderEnv("bundled-v1/crc_family", isolation=None)
+    env.reset(seed=0)
+    mem2reg, simplifycfg = (env.action_names.index(name) for name in ("mem2reg", "simplifycfg"))
+    env.step(mem2reg)
+    before = env.session.ir(), env.pass_list
+    made = ModuleState.writable_module
+
+    class Interrupted:
+        def __init__(self, state):
+            self.module = made(state)
+
+        def step(self, *arguments):
+            self.module.step(*arguments)
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(ModuleState, "writable_module", lambda state: Interrupted(state))
+        with pytest.raises(KeyboardInterrupt):
+            env.step(simplifycfg)
+    assert (env.session.ir(), env.pass_list) == before
+    env.step(simplifycfg)
+    assert env.pass_list.names == ("mem2reg", "simplifycfg")
+    assert env.value == env.session.clone().instruction_count
