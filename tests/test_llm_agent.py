@@ -31,7 +31,8 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
 
 
 def answer(env: Recorder, folder: str, **settings: Any) -> tuple[PassList, dict[str, Any]]:
-    agent = load_agent(NAME, model=folder, max_passes=5, **settings)
+    """Ask the model alone, unless ``refine`` is among the settings."""
+    agent = load_agent(NAME, model=folder, max_passes=5, **{"refine": False, **settings})
     passes = agent.run(env)
     return passes, agent.usage
 
@@ -65,6 +66,27 @@ def test_without_a_limit_thirty_lists_are_tried(folders: dict[str, str]) -> None
     env = Recorder(None)
     answer(env, folders["actions"])
     assert len(set(env.lists)) == env.meter.compilations == 30
+
+
+@pytest.mark.parametrize(
+    ("budget", "samples", "of_the_model"), [(6, None, 6), (12, None, 8), (20, None, 10), (9, 3, 3)]
+)
+def test_the_tuner_goes_on_from_the_lists_of_the_model(
+    folders: dict[str, str], budget: int, samples: int | None, of_the_model: int
+) -> None:
+    alone, env = Recorder(of_the_model), Recorder(budget)
+    answer(alone, folders["actions"])
+    passes, usage = answer(env, folders["actions"], samples=samples, refine=True)
+    assert env.lists[:of_the_model] == alone.lists
+    assert len(set(env.lists)) == len(env.lists) == env.meter.compilations == budget
+    assert env.value_of(passes) == min(env.best_seen()[0], env.initial)
+    assert usage["answers"] < budget or of_the_model == budget
+
+
+def test_the_tuner_takes_what_the_model_leaves(folders: dict[str, str]) -> None:
+    env = Recorder(5)
+    _, usage = answer(env, folders["actions"], decoding="greedy", refine=True)
+    assert (usage["answers"], env.meter.compilations) == (1, 5)
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from numpy.random import Generator
 from llmopt_bench import ActionSet, BadModel, PassList, PassOrderEnv
 
 from ..search.trials import check_at_least
+from ..search.tuner import Tuner
 from .answering import (
     OZ,
     Replies,
@@ -56,10 +57,12 @@ class LlmAgent:
     """Shows the program to a language model, and answers with the pass list that it names.
 
     Without a budget for compilations the answer is the greedy one, untried. With a budget the model
-    names more lists, each different one is tried, and the best wins, or the empty list. The first
-    list is the greedy one at any budget, and the others come in the same order, so that a larger
-    budget never gives more instructions. ``Oz`` is no candidate of its own, but for two cases:
-    ``try_oz``, and where the greedy answer of the model has no list (``fallbacks`` in ``usage``).
+    names more lists, and each different one is tried, the greedy one first. What is left of the
+    budget then goes to the search of the agent ``tuner``, which starts from them (``refine``). The
+    best list that was tried wins, or the empty one.
+
+    ``Oz`` is no candidate of the model's own, but for two cases: ``try_oz``, and where its greedy
+    answer has no list (``fallbacks`` in ``usage``).
 
     ``usage`` counts tokens, answers and what was wrong with them: see ``answering.Tally``.
     """
@@ -75,7 +78,11 @@ class LlmAgent:
     """Where further lists come from: ``priority`` (Priority Sampling), ``sample`` (random draws),
     ``greedy`` (there are none)."""
     samples: int | None = None
-    """The most lists that are tried, as far as the budget allows; None for 30."""
+    """The most lists of the model that are tried, as far as the budget allows; None for half of the
+    budget, 8 at least and 30 at most, and for 30 without ``refine``."""
+    refine: bool = True
+    """Whether the tuner goes on with what is left of the budget. Without it, more budget never gives
+    more instructions, since the lists come in the same order at any budget."""
     whole_path: bool = True
     """What ranks a beginning in Priority Sampling: the probability of all its tokens, or of the
     last one (``priority.by_priority``). The first is better for a model that learnt from a
@@ -94,7 +101,7 @@ class LlmAgent:
     """The most tokens of an answer; None for what ``max_passes`` passes of middling length take."""
     turns: int = 1
     """The most answers with the compiler's feedback in between (``feedback.Conversation``); 1 for
-    none. Each list is tried as it comes, without ``samples`` and ``try_oz``."""
+    none. Each list is tried as it comes, without ``samples``, ``refine`` and ``try_oz``."""
     feedback: str = "short"
     """What the model is told: ``fast``, ``short`` or ``long``."""
     threads: int = 1
@@ -138,8 +145,9 @@ class LlmAgent:
 
     @property
     def trained_on(self) -> tuple[str, ...]:
-        """Where the model learnt, as far as is known: the shipped one only."""
-        return ("corpus-train-v1",) if self.model is None else ()
+        """Where the model learnt, which is known of the shipped one only, and the tuner."""
+        shipped = ("corpus-train-v1",) if self.model is None else ()
+        return shipped or (Tuner.trained_on if self.refine else ())
 
     def run(self, env: PassOrderEnv) -> PassList:
         """Return the answer of the model, or the best of its answers.
@@ -175,11 +183,15 @@ class LlmAgent:
             talk = Conversation(env, model, prompt, tally.answer)
             found = talk.run(fitting, sampling, Turns(self.turns, self.feedback))
             return fallback(actions, tally) if found is None else found
-        most = affordable(env, self.samples)
+        most = affordable(env, self.samples, halved=self.refine)
         lists = propose(fitting, prompt, actions, self._replies(model, sampling), most, tally)
         if self.try_oz:
             lists.insert(1, PassList([OZ], actions))
-        return settle(env, within(most, lists))
+        lists = within(most, lists)
+        left = env.meter.remaining
+        if self.refine and left is not None and left > sum(map(bool, lists)):
+            return Tuner().run(env, lists)
+        return settle(env, lists)
 
     def _loaded(self) -> Loaded:
         from .loading import load

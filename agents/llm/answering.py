@@ -21,6 +21,9 @@ The number is how many will be wanted, if they all differ."""
 
 OZ = "Oz"
 _SAMPLES = 30
+_AT_LEAST = 8
+"""Lists of a budget that is shared with a search: on 150 functions of the validation split, 8 of 10
+and 14 of 30 were better than fewer."""
 """Different lists that are wanted where the settings do not say how many, as far as the budget
 allows."""
 _REPLIES = 4
@@ -74,15 +77,20 @@ def show(env: PassOrderEnv, prompt: Prompt, model: Model, max_tokens: int) -> Fi
     return fit(env.session.ir(normalized=prompt.normalized), measure, limit, prompt.brief)
 
 
-def affordable(env: PassOrderEnv, samples: int | None) -> int:
+def affordable(env: PassOrderEnv, samples: int | None, *, halved: bool = False) -> int:
     """Return how many different lists are wanted: what the budget can try, and one at least.
 
     Args:
         env: Its meter holds the budget.
         samples: The most lists; None for 30.
+        halved: Whether, where ``samples`` does not say, they get half of the budget, 8 at least.
     """
     wanted, left = samples or _SAMPLES, env.meter.remaining
-    return wanted if left is None else max(1, min(left, wanted))
+    if left is None:
+        return wanted
+    if halved and samples is None:
+        wanted = min(wanted, max(_AT_LEAST, left // 2))
+    return max(1, min(left, wanted))
 
 
 def greedy_then_draws(model: Model, sampling: Sampling) -> Replies:

@@ -65,9 +65,16 @@ class Tuner:
             minimise_share=self.minimise_share,
         )
 
-    def run(self, env: PassOrderEnv) -> PassList:
-        """Return the best list found."""
+    def run(self, env: PassOrderEnv, first: Sequence[PassList] = ()) -> PassList:
+        """Return the best list found.
+
+        Args:
+            env: Where lists are tried.
+            first: Lists of another agent, to try before those of the coreset, and to search
+                around as well. The shares are those of the budget that is left.
+        """
         trials = Trials(env, self.patience)
+        trials.values(first)
         coreset = load_coreset(env.action_set).within(self.max_passes)
         budget = env.meter.remaining
         reserve = 0 if budget is None else int(budget * self.minimise_share)
@@ -77,7 +84,7 @@ class Tuner:
         if budget is not None:
             trials.allow(env.meter.remaining - reserve)  # type: ignore[operator]
         if not trials.over:
-            _LocalSearch(self, env, trials, coreset, lists[: len(values)]).run()
+            _LocalSearch(self, env, trials, coreset, [*first, *lists[: len(values)]]).run()
         trials.allow(reserve)
         minimise(env, trials)
         return trials.best
