@@ -283,9 +283,15 @@ def test_without_the_shipped_model_one_must_be_named(
         load_agent(NAME).run(Recorder(0))
 
 
-def test_where_a_model_learnt_is_known_of_the_shipped_one_only(folders: dict[str, str]) -> None:
-    assert load_agent(NAME).info.trained_on == ("corpus-train-v1",)
-    assert load_agent(NAME, model=folders["actions"]).info.trained_on == ()
+def test_where_a_model_learnt_is_known_of_the_shipped_one_and_the_tuner(
+    folders: dict[str, str],
+) -> None:
+    def learnt(**settings: Any) -> tuple[str, ...]:
+        return load_agent(NAME, **settings).info.trained_on
+
+    assert learnt() == learnt(refine=False) == ("corpus-train-v1",)
+    assert learnt(model=folders["actions"]) == load_agent("tuner").info.trained_on
+    assert learnt(model=folders["actions"], refine=False) == ()
 
 
 def test_the_agent_is_found_without_torch() -> None:

@@ -81,8 +81,8 @@ class LlmAgent:
     """The most lists of the model that are tried, as far as the budget allows; None for half of the
     budget, 8 at least and 30 at most, and for 30 without ``refine``."""
     refine: bool = True
-    """Whether the tuner goes on with what is left of the budget. Without it, more budget never gives
-    more instructions, since the lists come in the same order at any budget."""
+    """Whether the tuner goes on with what is left of the budget. Without it, more budget never
+    gives more instructions, since the lists come in the same order at any budget."""
     whole_path: bool = True
     """What ranks a beginning in Priority Sampling: the probability of all its tokens, or of the
     last one (``priority.by_priority``). The first is better for a model that learnt from a
