@@ -38,12 +38,17 @@ def model() -> tuple[Any, Any]:
 
 
 def tree_of(
-    model: tuple[Any, Any], max_tokens: int = 12, stop: tuple[str, ...] = (), start: Any = None
+    model: tuple[Any, Any],
+    max_tokens: int = 12,
+    stop: tuple[str, ...] = (),
+    start: Any = None,
+    drafts: Any = None,
 ) -> Any:
     tokenizer, network = model
     decoding_tree = module("decoding_tree")
     ending = decoding_tree.Ending(frozenset([tokenizer.eos_token_id]), max_tokens, stop)
-    return decoding_tree.Tree(network, tokenizer, tokenizer(TEXT)["input_ids"], ending, start)
+    request = tokenizer(TEXT)["input_ids"]
+    return decoding_tree.Tree(network, tokenizer, request, ending, start, drafts)
 
 
 def paper_start(tokenizer: Any) -> Any:

@@ -33,6 +33,10 @@ class Position:
         """Return the tokens that may come next; an end where the answer may end."""
         return np.flatnonzero(np.frombuffer(self._matcher.compute_logit_bias(), np.uint8))
 
+    def allows(self, token: int) -> bool:
+        """Whether a token may come next."""
+        return bool(self._matcher.validate_tokens([token]))
+
     def behind(self, token: int) -> Position:
         """Return the place behind a token that is allowed here."""
         matcher = self._matcher.deep_copy()

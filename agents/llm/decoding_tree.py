@@ -6,14 +6,17 @@ forward pass: the tokens lie behind each other in one cache, and a mask lets eac
 request and its own ancestors alone. So a sample that was drawn before costs no forward pass, and a
 step for eight samples costs little more than a step for one, since the request is read once.
 
+With ``drafts`` a step also computes tokens that are likely to be asked for next. So answers that
+are alike take few forward passes, and are the same up to rounding.
+
 Greedy decoding, sampling and Priority Sampling are walks in this tree.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -24,6 +27,7 @@ from llmopt_bench import BadModel
 
 from .constraint import Position
 from .decoding_cache import make_cache
+from .decoding_drafts import Drafts
 
 WIDTH = 256
 """Tokens that are looked at behind a place: the most probable ones."""
@@ -67,6 +71,14 @@ class Ending:
     """Before any of these texts."""
 
 
+class _New(NamedTuple):
+    """A place that the model has not read yet."""
+
+    parent: Node
+    node: Node
+    token: int
+
+
 class Tree:
     """What a model may answer to a request.
 
@@ -76,6 +88,7 @@ class Tree:
         request: The tokens of the request.
         ending: When an answer ends.
         start: The beginning of the grammar; None for any answer.
+        drafts: Answers that are likely; those that end here are added.
 
     Raises:
         BadModel: The model gives no probabilities.
@@ -88,8 +101,10 @@ class Tree:
         request: Sequence[int],
         ending: Ending,
         start: Position | None = None,
+        drafts: Drafts | None = None,
     ) -> None:
         self._network, self._tokenizer, self._ending = network, tokenizer, ending
+        self._drafts = Drafts() if drafts is None else drafts.copy()
         self._cache = make_cache()
         self._length = len(request)
         self.root = Node(position=start)
@@ -105,15 +120,29 @@ class Tree:
         Args:
             wanted: Each a place where the answer goes on, and one of its choices.
         """
-        new: list[tuple[Node, int]] = []
+        new: list[_New] = []
         for node, token in wanted:
             if token not in node.children:
-                node.children[token] = child = self._child(node, token)
-                if not child.ended:
-                    new.append((child, token))
+                new += self._grown(node, token)
         if new:
             self._compute(new)
         return [node.children[token] for node, token in wanted]
+
+    def _grown(self, node: Node, token: int) -> Iterator[_New]:
+        """Add a place to the tree, and those of the draft behind it; yield what to compute."""
+        draft: Iterator[int] | None = None
+        while True:
+            node.children[token] = child = self._child(node, token)
+            if child.whole:
+                self._drafts.add(child.tokens)
+            if child.ended:
+                return
+            yield _New(node, child, token)
+            if draft is None:
+                draft = iter(self._drafts.behind(child.tokens))
+            node, token = child, next(draft, -1)
+            if token < 0 or not (node.position is None or node.position.allows(token)):
+                return
 
     def _child(self, node: Node, token: int) -> Node:
         if token in self._ending.tokens:
@@ -130,24 +159,24 @@ class Tree:
             return Node(tokens, text, whole=True)
         if len(tokens) == self._ending.max_tokens:
             return Node(tokens, text, cut=True)
-        return Node(tokens, text, position=position, slots=node.slots)
+        return Node(tokens, text, position=position)
 
-    def _compute(self, new: Sequence[tuple[Node, int]]) -> None:
-        """Let the model read the last token of each place."""
+    def _compute(self, new: Sequence[_New]) -> None:
+        """Let the model read the last token of each place; parents stand before children."""
         device, dtype = self._network.device, self._network.dtype
-        places = [self._length + len(node.slots) for node, _ in new]
-        for number, (node, _) in enumerate(new):
-            node.slots = (*node.slots, self._used + number)
+        for number, (parent, node, _) in enumerate(new):
+            node.slots = (*parent.slots, self._used + number)
+        places = [self._length + len(node.slots) - 1 for _, node, _ in new]
         self._used += len(new)
         with torch.inference_mode():
             found = self._network(
-                torch.tensor([[token for _, token in new]], device=device),
-                attention_mask=self._mask([node for node, _ in new], dtype).to(device),
+                torch.tensor([[token for _, _, token in new]], device=device),
+                attention_mask=self._mask([node for _, node, _ in new], dtype).to(device),
                 position_ids=torch.tensor([places], device=device),
                 past_key_values=self._cache,
                 use_cache=True,
             )
-        for (node, _), logits in zip(new, found.logits[0].float().cpu(), strict=True):
+        for (_, node, _), logits in zip(new, found.logits[0].float().cpu(), strict=True):
             self._choose(node, logits)
 
     def _mask(self, nodes: Sequence[Node], dtype: torch.dtype) -> Tensor:

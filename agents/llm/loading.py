@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,12 +16,14 @@ from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 from llmopt_bench import BadModel
 
 from .constraint import Constraint
+from .decoding_drafts import Drafts
 from .decoding_tree import Ending, Tree
 from .prompt import prompt_names
 from .train.network import PROMPT_KEY, without_bars
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 _HUB_NAME = re.compile(r"[\w-][\w.-]*(/[\w.-]+)?")
+_PORTFOLIO = "portfolio.json"
 _TRIED = (3, 5, 4, 6)
 """Tokens for a try; any will do."""
 
@@ -40,6 +43,8 @@ class Loaded:
     """None where grammars are not asked for."""
     prompt: str | None
     """The prompt that it has learnt from; None where the model does not say."""
+    drafts: Drafts
+    """Lists that it is likely to write."""
 
 
 @lru_cache(maxsize=2)
@@ -85,7 +90,8 @@ def load(name: str, dtype: str = "auto", *, constrained: bool = True) -> Loaded:
     ends = _ends(network, tokenizer)
     constraint = Constraint(tokenizer, _vocabulary(network), ends) if constrained else None
     context, prompt = _context(network.config), _prompt(name, network.config)
-    return Loaded(name, network, tokenizer, ends, context, constraint, prompt)
+    drafts = Drafts(_likely(Path(place), tokenizer))
+    return Loaded(name, network, tokenizer, ends, context, constraint, prompt, drafts)
 
 
 def _place(name: str) -> str:
@@ -130,6 +136,21 @@ def _ends(network: Any, tokenizer: Any) -> tuple[int, ...]:
     told = network.generation_config.eos_token_id
     numbers: Sequence[int | None] = told if isinstance(told, list) else [told]
     return tuple(dict.fromkeys(n for n in [*numbers, tokenizer.eos_token_id] if n is not None))
+
+
+def _likely(folder: Path, tokenizer: Any) -> list[list[int]]:
+    """Return the tokens of the lists of the portfolio that a model has learnt from."""
+    file = folder / _PORTFOLIO
+    if not file.is_file():
+        return []
+    try:
+        lists = [",".join(names) for names in json.loads(file.read_text("utf-8"))]
+    except (TypeError, ValueError) as error:
+        raise BadModel(
+            f"{file}: expected a JSON list of lists of actions, got {error}. Mend it, or delete "
+            "it: it only makes answers quicker."
+        ) from error
+    return [list(tokenizer(one, add_special_tokens=False)["input_ids"]) for one in lists]
 
 
 def _vocabulary(network: Any) -> int:

@@ -104,7 +104,8 @@ class LocalModel:
             if self._grammar is not None and loaded.constraint is not None:
                 start = loaded.constraint.start(self._grammar)
             self._tree = None  # two trees of a large model may not fit into memory
-            self._tree = key, Tree(loaded.network, loaded.tokenizer, tokens, key[1], start)
+            how = key[1], start, loaded.drafts
+            self._tree = key, Tree(loaded.network, loaded.tokenizer, tokens, *how)
             self.usage.tokens_in += len(tokens)
         self.usage.calls += 1
         return self._tree[1]
