@@ -182,8 +182,9 @@ def test_damaged_weights_are_an_error() -> None:
     tokenizer = plain_tokenizer()
     network = network_for(tokenizer)
     network.lm_head.weight.data[:] = float("nan")
+    tree = tree_of((tokenizer, network))
     with pytest.raises(BadModel, match="The weights are damaged"):
-        tree_of((tokenizer, network))
+        module("decoding").greedy(tree)
 
 
 def test_the_cache_grows_beyond_its_first_room(model: tuple[Any, Any]) -> None:

@@ -27,10 +27,16 @@ def drafts(*answers: tuple[int, ...]) -> Any:
 def test_a_draft_is_what_followed_the_same_tokens() -> None:
     known = drafts((1, 2, 3, 4, 5), (9, 2, 3, 8, 7, 2, 3, 6))
     assert known.behind((1,)) == (2, 3, 4, 5)
-    assert known.behind((1, 2, 3)) == (4, 5)  # the whole beginning
+    assert known.behind((1, 2, 3)) == known.behind((0, 0, 1, 2, 3)) == (4, 5)  # what begins so
     assert known.behind((9, 2, 3)) == (8, 7, 2, 3, 6)
     assert known.behind((0, 0, 0, 0, 0, 2, 3)) == (6,)  # the nearest place
     assert known.behind((4, 3)) == known.behind((5,)) == known.behind(()) == ()
+
+
+def test_where_only_the_last_tokens_are_the_same_a_draft_is_short() -> None:
+    known = drafts(tuple(range(100)))
+    assert known.behind((0, 1, 2)) == tuple(range(3, 100))
+    assert known.behind((7, 1, 2)) == tuple(range(3, 15))
 
 
 def test_a_copy_learns_for_itself() -> None:

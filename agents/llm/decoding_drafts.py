@@ -13,6 +13,8 @@ from collections.abc import Iterable, Sequence
 
 _CONTEXT = 2
 """Tokens that are looked up: an action, and what stands between actions."""
+_FEW = 12
+"""Tokens of a draft of which the tokens do not have the whole beginning: most are soon left."""
 
 
 class Drafts:
@@ -40,8 +42,8 @@ class Drafts:
     def behind(self, tokens: tuple[int, ...]) -> tuple[int, ...]:
         """Return what may follow tokens; nothing where nothing like it is known.
 
-        Of several answers it is one that begins with all of them, else one in which the same stands
-        in about the same place, and of equals the one that was added first.
+        Of several answers it is one with whose beginning the tokens end, else a few tokens of one
+        in which the same stands in about the same place; of equals the one that was added first.
         """
         places = self._places.get(_context(tokens))
         if not places:
@@ -49,10 +51,11 @@ class Drafts:
 
         def distance(found: tuple[int, tuple[int, ...]]) -> tuple[bool, int]:
             place, answer = found
-            return answer[:place] != tokens, abs(place - len(tokens))
+            return tokens[-place:] != answer[:place], abs(place - len(tokens))
 
         place, answer = min(places, key=distance)
-        return answer[place:]
+        whole = tokens[-place:] == answer[:place]
+        return answer[place:] if whole else answer[place : place + _FEW]
 
     def copy(self) -> Drafts:
         """Return the same, to add other answers to."""

@@ -14,6 +14,7 @@ Greedy decoding, sampling and Priority Sampling are walks in this tree.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
@@ -33,7 +34,7 @@ WIDTH = 256
 """Tokens that are looked at behind a place: the most probable ones."""
 
 
-@dataclass(slots=True, eq=False)
+@dataclass(eq=False)
 class Node:
     """A place in the tree, behind some tokens of an answer."""
 
@@ -44,10 +45,8 @@ class Node:
     """Whether the answer ends here by itself."""
     cut: bool = False
     """Whether it ends here because it may not be longer."""
-    choices: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, np.int64))
-    """What may come next, most probable first; nothing where the answer ends."""
-    logs: NDArray[np.float32] = field(default_factory=lambda: np.zeros(0, np.float32))
-    """The logarithms of the probabilities of ``choices``, among all that may come next."""
+    logits: Tensor | None = None
+    """What the model says about all tokens; None where the answer ends."""
     children: dict[int, Node] = field(default_factory=dict)
     position: Position | None = None
     """Where the grammar is; None without one."""
@@ -58,6 +57,34 @@ class Node:
     def ended(self) -> bool:
         """Whether no token follows."""
         return self.whole or self.cut
+
+    @property
+    def choices(self) -> NDArray[np.int64]:
+        """What may come next, most probable first; nothing where the answer ends."""
+        return self._best[0]
+
+    @property
+    def logs(self) -> NDArray[np.float32]:
+        """The logarithms of the probabilities of ``choices``, among all that may come next."""
+        return self._best[1]
+
+    # When it is first asked for: of most tokens of drafts nobody asks.
+    @functools.cached_property
+    def _best(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        if self.logits is None:
+            return np.zeros(0, np.int64), np.zeros(0, np.float32)
+        tokens, logits, self.logits = None, self.logits, None
+        if self.position is not None:
+            tokens = torch.from_numpy(self.position.allowed())
+            logits = logits[tokens]
+        if not len(logits) or bool(torch.isnan(logits).any()):
+            raise BadModel(
+                f"expected probabilities of the token behind {self.text!r}, got none. The weights "
+                "are damaged, or too large for this dtype; try dtype=float32."
+            )
+        best = torch.topk(torch.log_softmax(logits, 0), min(WIDTH, len(logits)))
+        choices = best.indices if tokens is None else tokens[best.indices]
+        return choices.numpy(), best.values.numpy()
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +118,7 @@ class Tree:
         drafts: Answers that are likely; those that end here are added.
 
     Raises:
-        BadModel: The model gives no probabilities.
+        BadModel: From its places, where the model gives no probabilities.
     """
 
     def __init__(
@@ -112,7 +139,7 @@ class Tree:
         with torch.inference_mode():
             logits = network(given, past_key_values=self._cache, use_cache=True, logits_to_keep=1)
         self._used = len(request)
-        self._choose(self.root, logits.logits[0, -1].float().cpu())
+        self.root.logits = logits.logits[0, -1].float().cpu()
 
     def step(self, wanted: Sequence[tuple[Node, int]]) -> list[Node]:
         """Return the places behind some tokens.
@@ -177,7 +204,7 @@ class Tree:
                 use_cache=True,
             )
         for (_, node, _), logits in zip(new, found.logits[0].float().cpu(), strict=True):
-            self._choose(node, logits)
+            node.logits = logits
 
     def _mask(self, nodes: Sequence[Node], dtype: torch.dtype) -> Tensor:
         """Return what is added to the attention of each place: nothing to its ancestors'."""
@@ -186,18 +213,3 @@ class Tree:
         for row, node in enumerate(nodes):
             mask[row, list(node.slots)] = 0
         return mask[None, None]
-
-    def _choose(self, node: Node, logits: Tensor) -> None:
-        """Note what may come next."""
-        tokens = None
-        if node.position is not None:
-            tokens = torch.from_numpy(node.position.allowed())
-            logits = logits[tokens]
-        if not len(logits) or bool(torch.isnan(logits).any()):
-            raise BadModel(
-                f"expected probabilities of the token behind {node.text!r}, got none. The weights "
-                "are damaged, or too large for this dtype; try dtype=float32."
-            )
-        best = torch.topk(torch.log_softmax(logits, 0), min(WIDTH, len(logits)))
-        node.choices = (best.indices if tokens is None else tokens[best.indices]).numpy()
-        node.logs = best.values.numpy()
