@@ -69,7 +69,8 @@ def test_without_a_limit_thirty_lists_are_tried(folders: dict[str, str]) -> None
 
 
 @pytest.mark.parametrize(
-    ("budget", "samples", "of_the_model"), [(6, None, 6), (12, None, 8), (20, None, 10), (9, 3, 3)]
+    ("budget", "samples", "of_the_model"),
+    [(6, None, 6), (12, None, 8), (20, None, 10), (40, None, 15), (9, 3, 3)],
 )
 def test_the_tuner_goes_on_from_the_lists_of_the_model(
     folders: dict[str, str], budget: int, samples: int | None, of_the_model: int

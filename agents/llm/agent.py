@@ -79,7 +79,7 @@ class LlmAgent:
     ``greedy`` (there are none)."""
     samples: int | None = None
     """The most lists of the model that are tried, as far as the budget allows; None for half of the
-    budget, 8 at least and 30 at most, and for 30 without ``refine``."""
+    budget, 8 at least and 15 at most, and for 30 without ``refine``."""
     refine: bool = True
     """Whether the tuner goes on with what is left of the budget. Without it, more budget never
     gives more instructions, since the lists come in the same order at any budget."""

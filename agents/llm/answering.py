@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count, islice, zip_longest
 
+import numpy as np
+
 from llmopt_bench import ActionSet, PassList, PassOrderEnv
 
 from ..search.trials import Trials
@@ -21,9 +23,10 @@ The number is how many will be wanted, if they all differ."""
 
 OZ = "Oz"
 _SAMPLES = 30
-_AT_LEAST = 8
-"""Lists of a budget that is shared with a search: on 150 functions of the validation split, 8 of 10
-and 14 of 30 were better than fewer."""
+_OF_A_SHARED_BUDGET = (8, 15)
+"""The least and the most lists of a budget that is shared with a search: on functions of the
+validation split 8 of 10 and 14 of 30 were better than fewer; later ones bring less than the search
+(docs/llm.md), and take longer."""
 """Different lists that are wanted where the settings do not say how many, as far as the budget
 allows."""
 _REPLIES = 4
@@ -83,13 +86,14 @@ def affordable(env: PassOrderEnv, samples: int | None, *, halved: bool = False) 
     Args:
         env: Its meter holds the budget.
         samples: The most lists; None for 30.
-        halved: Whether, where ``samples`` does not say, they get half of the budget, 8 at least.
+        halved: Whether, where ``samples`` does not say, they get half of the budget, between 8 and
+            15.
     """
     wanted, left = samples or _SAMPLES, env.meter.remaining
     if left is None:
         return wanted
     if halved and samples is None:
-        wanted = min(wanted, max(_AT_LEAST, left // 2))
+        wanted = int(np.clip(left // 2, *_OF_A_SHARED_BUDGET))
     return max(1, min(left, wanted))
 
 
