@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import count, islice, zip_longest
 
-import numpy as np
-
 from llmopt_bench import ActionSet, PassList, PassOrderEnv
 
 from ..search.trials import Trials
@@ -23,12 +21,12 @@ The number is how many will be wanted, if they all differ."""
 
 OZ = "Oz"
 _SAMPLES = 30
+"""Different lists that are wanted where the settings do not say how many, as far as the budget
+allows."""
 _OF_A_SHARED_BUDGET = (8, 15)
 """The least and the most lists of a budget that is shared with a search: on functions of the
 validation split 8 of 10 and 14 of 30 were better than fewer; later ones bring less than the search
 (docs/llm.md), and take longer."""
-"""Different lists that are wanted where the settings do not say how many, as far as the budget
-allows."""
 _REPLIES = 4
 """Most replies that are read for each different list that is wanted."""
 _UNLIMITED = 1 << 62
@@ -93,7 +91,8 @@ def affordable(env: PassOrderEnv, samples: int | None, *, halved: bool = False) 
     if left is None:
         return wanted
     if halved and samples is None:
-        wanted = int(np.clip(left // 2, *_OF_A_SHARED_BUDGET))
+        least, most = _OF_A_SHARED_BUDGET
+        wanted = min(max(least, left // 2), most)
     return max(1, min(left, wanted))
 
 
