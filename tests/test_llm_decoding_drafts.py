@@ -79,6 +79,20 @@ def test_a_wrong_draft_changes_nothing(model: Model, constrained: bool) -> None:
         node = node.children[token]
 
 
+@pytest.mark.parametrize(("later", "kept"), [(8192, True), (100, False)])
+def test_what_a_model_says_is_kept_for_small_vocabularies_only(
+    model: Model, monkeypatch: pytest.MonkeyPatch, later: int, kept: bool
+) -> None:
+    monkeypatch.setattr(module("decoding_tree"), "LATER", later)
+    plain, _, _ = greedy_answer(model, None)
+    tree = tree_of(model, drafts=drafts(plain.tokens))
+    (node,) = tree.step([(tree.root, plain.tokens[0])])
+    (drafted,) = node.children.values()
+    assert (drafted.logits is not None) == kept
+    assert int(drafted.choices[0]) == plain.tokens[2]
+    assert drafted.logits is None
+
+
 def test_answers_of_a_tree_are_drafts_of_the_next(model: Model) -> None:
     tree = tree_of(model, stop=(",",))
     first = module("decoding").greedy(tree)

@@ -32,6 +32,9 @@ from .decoding_drafts import Drafts
 
 WIDTH = 256
 """Tokens that are looked at behind a place: the most probable ones."""
+LATER = 8192
+"""Vocabularies up to here are kept whole until a place is looked at; of a thousand places in a
+draft, larger ones would take gigabytes."""
 
 
 @dataclass(eq=False)
@@ -67,6 +70,10 @@ class Node:
     def logs(self) -> NDArray[np.float32]:
         """The logarithms of the probabilities of ``choices``, among all that may come next."""
         return self._best[1]
+
+    def decide(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Compute what may come next now, and forget what the model says about all tokens."""
+        return self._best
 
     # When it is first asked for: of most tokens of drafts nobody asks.
     @functools.cached_property
@@ -205,6 +212,8 @@ class Tree:
             )
         for (_, node, _), logits in zip(new, found.logits[0].float().cpu(), strict=True):
             node.logits = logits
+            if len(logits) > LATER:
+                node.decide()
 
     def _mask(self, nodes: Sequence[Node], dtype: torch.dtype) -> Tensor:
         """Return what is added to the attention of each place: nothing to its ancestors'."""
