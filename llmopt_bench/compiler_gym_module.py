@@ -56,7 +56,8 @@ class CompilerGymHost(Host):
         except (BadProgram, CompilerError) as error:
             raise BadProgram(
                 f"expected a program that LLVM 10 can read, got {name}. {error} Compile it "
-                "with clang 10, or take CompilerGym's own programs."
+                "with clang 10 (docs/experiments/llvm10_programs.py does without one), or take "
+                "CompilerGym's own programs."
             ) from error
         # It has what a module must have, and nothing else of one.
         return cast(Module, module)
