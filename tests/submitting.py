@@ -7,6 +7,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
+import pytest
 from made_entries import made_card, run_record
 
 from llmopt_bench import Record, Task, load_agent, make_action_set
@@ -136,3 +137,15 @@ def everything_below(folder: Path) -> dict[str, bytes]:
     """Return the content of every file by its path."""
     files = (path for path in folder.rglob("*") if path.is_file())
     return {str(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.fixture(scope="module")
+def honest() -> list[Record]:
+    """Return records of a real run."""
+    return real_records()
+
+
+@pytest.fixture
+def board(tmp_path: Path, honest: list[Record]) -> Path:
+    """Return a folder of leaderboards with them."""
+    return real_board(tmp_path / "leaderboards", honest)

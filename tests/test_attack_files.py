@@ -14,22 +14,14 @@ from typing import Any
 
 import pytest
 from attacking import CARD_OF_RANDOM, NAME, as_text, read, refused
-from submitting import SMALL, real_board, real_records, write_entry
+from submitting import SMALL, board, honest, write_entry
 
 from llmopt_bench import Record
 from llmopt_bench.board_programs import zipped
 from llmopt_bench.entries import CARD, RECORDS, read_entries
 from llmopt_bench.errors import BadEntry
 
-
-@pytest.fixture(scope="module")
-def honest() -> list[Record]:
-    return real_records()
-
-
-@pytest.fixture
-def board(tmp_path: Path, honest: list[Record]) -> Path:
-    return real_board(tmp_path / "leaderboards", honest)
+__all__ = ["board", "honest"]
 
 
 class TestFormat:

@@ -15,22 +15,14 @@ from pathlib import Path
 import pytest
 from attacking import CARD_OF_RANDOM, NAME, as_text, read, refused
 from made_entries import made_card
-from submitting import SMALL, real_board, real_records, write_entry
+from submitting import SMALL, board, honest, real_board, write_entry
 
 from llmopt_bench import Record
 from llmopt_bench.entries import entry_folders, read_entries
 from llmopt_bench.errors import BadEntry
 from llmopt_bench.verify import verify_records
 
-
-@pytest.fixture(scope="module")
-def honest() -> list[Record]:
-    return real_records()
-
-
-@pytest.fixture
-def board(tmp_path: Path, honest: list[Record]) -> Path:
-    return real_board(tmp_path / "leaderboards", honest)
+__all__ = ["board", "honest"]
 
 
 def found(board: Path, records: list[Record]) -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from made_entries import made_card
-from submitting import SMALL, everything_below, real_board, real_records
+from submitting import SMALL, board, everything_below, honest
 
 from llmopt_bench import Record, read_records
 from llmopt_bench.board_programs import PROGRAMS, read_programs
@@ -19,15 +19,7 @@ from llmopt_bench.plain_file import write_folder
 from llmopt_bench.submit import submit
 from llmopt_bench.verify import Finding
 
-
-@pytest.fixture(scope="module")
-def honest() -> list[Record]:
-    return real_records()
-
-
-@pytest.fixture
-def board(tmp_path: Path, honest: list[Record]) -> Path:
-    return real_board(tmp_path / "leaderboards", honest)
+__all__ = ["board", "honest"]
 
 
 class TestSubmit:
