@@ -3,7 +3,8 @@
 Each list is found by local search on a sample: mutants of the best four lists so far are compiled
 for the functions, and take their place if they do better. What counts is what a list saves beyond
 all lists before it, so that each serves functions that the others do not; the first one, with
-``--alone``, also pays for what it loses against -Oz. No two lists begin with the same action, so
+``--alone``, also pays for what it loses against -Oz, and by ``--worse`` for each function that gets
+worse. No two lists begin with the same action, so
 that a model that names one of them decides with the first action. This is the idea of Hydra (Xu,
 Hoos and Leyton-Brown, AAAI 2010), which makes portfolios of solvers.
 
@@ -18,9 +19,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import sys
-from collections.abc import Set
+import time
+from collections.abc import Callable, Set
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
@@ -96,8 +99,9 @@ class Race:
     ``Session.evaluate`` keeps the states between. That takes some 25 MB for each function.
     """
 
-    def __init__(self, pool: ThreadPoolExecutor, uris: list[str]) -> None:
+    def __init__(self, pool: ThreadPoolExecutor, uris: list[str], worse: float = 0.0) -> None:
         self._pool = pool
+        self._worse = worse
         self._sessions = list(pool.map(Session, uris))
         initial, self.oz = np.array(list(pool.map(_references, self._sessions)), float).T
         self._weights = 1 / initial
@@ -124,9 +128,13 @@ class Race:
 
     def _gain(self, sizes: Numbers, block: slice) -> float:
         sizes = np.minimum(sizes, 3 * self.oz[block] + 10)  # one failure is not the end of a list
-        floor = self.oz[block] if self.floor is None else self.floor[block]
-        saved = floor - sizes if self.floor is None else np.maximum(floor - sizes, 0)
-        return float((saved * self._weights[block]).sum() / self._unit)
+        weights = self._weights[block]
+        if self.floor is not None:
+            saved = np.maximum(self.floor[block] - sizes, 0)
+            return float((saved * weights).sum() / self._unit)
+        saved = ((self.oz[block] - sizes) * weights).sum() / self._unit
+        worse = ((sizes > self.oz[block]) * weights).sum() / self._weights.sum()
+        return float(saved - self._worse * worse)
 
     def _lost(self, gains: Numbers, parent: Runner | None) -> bool:
         blocks = -(-len(self._sessions) // BLOCK)
@@ -138,9 +146,24 @@ class Race:
 
 
 def search(
-    race: Race, mutation: Mutation, starts: Lists, taken: Set[str], given: argparse.Namespace
+    race: Race,
+    mutation: Mutation,
+    starts: Lists,
+    taken: Set[str],
+    given: argparse.Namespace,
+    keep: Callable[[Runner], None],
 ) -> Runner:
-    """Return the list that gains most beyond those so far, with another first action."""
+    """Return the list that gains most beyond those so far, with another first action.
+
+    Args:
+        race: Tries lists.
+        mutation: Makes lists.
+        starts: Lists to begin with.
+        taken: First actions of the lists so far.
+        given: The options of the command.
+        keep: Told of the best list every few tries: a search that is broken off is not lost.
+    """
+    deadline = time.monotonic() + 60 * given.minutes
     rng = np.random.default_rng([given.seed, len(taken)])
     best: list[Runner] = []
     for place in range(0, len(starts), BATCH):
@@ -148,6 +171,8 @@ def search(
         best = sorted(best, key=lambda runner: -runner.gain)[:LINEAGES]
     seen = {runner.passes for runner in best}
     for number in range(0, given.tries, BATCH):
+        if time.monotonic() > deadline:
+            break
         place = min(int(rng.geometric(0.5)) - 1, len(best) - 1)
         parent, mutants = best[place], {}
         while len(mutants) < BATCH:
@@ -159,9 +184,11 @@ def search(
         for passes, edits in mutants.items():
             gain = ended[passes].gain if passes in ended else -1.0
             mutation.learn(edits, better=gain > parent.gain)
-            if gain >= best[place].gain:
+            old = best[place]
+            if (gain, -len(passes)) >= (old.gain, -len(old.passes)):
                 best[place] = ended[passes]
         best.sort(key=lambda runner: -runner.gain)
+        keep(best[0])
         print(f"  {number + BATCH} tries: {best[0].gain:+.3%}", file=sys.stderr, flush=True)
     return best[0]
 
@@ -198,8 +225,16 @@ def main() -> None:
     parser.add_argument("--starts", type=Path, help="lists to start from; else some of the coreset")
     parser.add_argument("--simple", action="store_true", help="lists without whole pipelines")
     parser.add_argument("--alone", action="store_true", help="the first list pays for its losses")
+    parser.add_argument(
+        "--worse",
+        type=float,
+        default=0.0,
+        help="with --alone: what it costs to make all functions worse than -Oz, as a share of all "
+        "instructions",
+    )
     parser.add_argument("--lists", type=int, default=8)
     parser.add_argument("--tries", type=int, default=320, help="mutants for each list")
+    parser.add_argument("--minutes", type=float, default=math.inf, help="for each list")
     parser.add_argument("--functions", type=int, default=400)
     parser.add_argument("--most", type=int, default=1000, help="instructions of a function")
     parser.add_argument("--max-passes", type=int, default=16)
@@ -215,22 +250,29 @@ def main() -> None:
     starts = list(coreset.lists[:STARTS])
     if given.starts:
         starts = [PassList(one) for one in json.loads(given.starts.read_text("utf-8"))]
+
+    def write(some: Lists) -> None:
+        content = json.dumps([list(one) for one in some], indent=1) + "\n"
+        given.out.write_text(content, "utf-8")
+
     with ThreadPoolExecutor(given.jobs) as pool:
-        race = Race(pool, uris)
+        race = Race(pool, uris, given.worse)
         if not given.alone:
             race.floor = np.min([race.oz, *(runner.sizes for runner in race.run(lists))], axis=0)
         for number in range(given.lists):
             mutation = Mutation(coreset, names, given.max_passes, rng)
             taken = {passes.names[0] for passes in lists}
             free = [start for start in starts if start.names[0] not in taken]
-            found = shorten(race, search(race, mutation, free, taken, given), taken)
+            best = search(
+                race, mutation, free, taken, given, lambda one: write([*lists, one.passes])
+            )
+            found = shorten(race, best, taken)
             lists.append(found.passes)
             floor = race.oz if race.floor is None else race.floor
             race.floor = np.minimum(floor, found.sizes)
             alone, all_of_them = race.improvement(found.sizes), race.improvement(race.floor)
             print(f"list {number + 1}: {alone:+.2%} alone, {all_of_them:+.2%} with those before it")
-            content = json.dumps([list(one) for one in lists], indent=1) + "\n"
-            given.out.write_text(content, "utf-8")
+            write(lists)
 
 
 if __name__ == "__main__":

@@ -118,3 +118,11 @@ def test_settings_that_do_not_fit_together(
 ) -> None:
     with pytest.raises(BadTraining, match=message):
         trainer.train(job(tmp_path, **setting))
+
+
+def test_a_cost_of_regressions_needs_oz(tmp_path: Path) -> None:
+    (tmp_path / "without").mkdir()
+    without = written(tmp_path / "without", LISTS[1:])
+    with pytest.raises(BadTraining, match="regression_cost: expected 0 without"):
+        trainer.train(job(tmp_path, portfolio=without, regression_cost=0.1))
+    assert not (tmp_path / "out" / "model").exists()

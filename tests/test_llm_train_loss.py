@@ -292,3 +292,30 @@ def test_the_loss_of_the_choice_is_cross_entropy_and_expected_cost() -> None:
     assert losses.tolist() == pytest.approx(expected.tolist(), rel=1e-4)
     best = logits[:, FIRST].argmax(1)
     assert network.choose(model, hidden, batch, FIRST).tolist() == best.tolist()
+
+
+def test_lists_that_are_worse_than_oz_cost_more() -> None:
+    costs = torch.tensor([[0.5, 0.4, 0.6], [0.5, 0.55, 0.5]])
+    expected = [[0.5, 0.4, 0.85], [0.5, 0.8, 0.5]]
+    assert network.with_regressions(costs, 0, 0.25).numpy() == pytest.approx(np.array(expected))
+    assert network.with_regressions(costs, 0, 0.0).tolist() == costs.tolist()
+
+
+@pytest.mark.parametrize(("penalty", "chosen"), [(0.0, 1), (0.5, 0)])
+def test_a_list_with_many_regressions_is_avoided(
+    tmp_path: Path, penalty: float, chosen: int
+) -> None:
+    """One function gains much with list 1, and three lose a little."""
+    file, first = made_file(), (50, 51)
+    file.tokens[file.spans[:, 1]] = 50
+    costs = np.array([[1, 0.6], [1, 1.02], [1, 1.02], [1, 1.02]] * 10, np.float32)
+    file.tokens[:] = np.where(np.isin(file.tokens, first), file.tokens, 9)  # all look alike
+    file = replace(file, costs=costs)
+    changes = {"prompt": "compact", "portfolio": "lists", "functions": 40, "ir_task": 0.0}
+    training = tiny_fit(tmp_path, regression_cost=penalty, **changes)
+    training.first, training.reference = first, 0
+    batch = batches.Examples(file, IDS, training.config, 0, first).batch(np.arange(8))
+    for _ in range(12):
+        training._step([batch], 1e-2)
+    hidden = network.hidden_states(training.model, batch)
+    assert network.choose(training.model, hidden, batch, first).tolist() == [chosen] * 8

@@ -84,7 +84,8 @@ class Tuner:
         if budget is not None:
             trials.allow(env.meter.remaining - reserve)  # type: ignore[operator]
         if not trials.over:
-            _LocalSearch(self, env, trials, coreset, [*first, *lists[: len(values)]]).run()
+            starts = list(dict.fromkeys([*first, *lists[: len(values)]]))
+            _LocalSearch(self, env, trials, coreset, starts).run()
         trials.allow(reserve)
         minimise(env, trials)
         return trials.best

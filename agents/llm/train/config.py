@@ -27,6 +27,7 @@ _NOT_NEGATIVE = (
     "prompt_weight",
     "choice_weight",
     "choice_cost",
+    "regression_cost",
     "totals_repeats",
     "decay",
     "checkpoint_minutes",
@@ -82,6 +83,9 @@ class LlmConfig:
     choice_cost: float = 30.0
     """Weight, beside the cross-entropy of that choice, of the instructions that it is expected to
     cost, as a share of the function's."""
+    regression_cost: float = 0.0
+    """What a list that leaves more than -Oz is said to leave beside, as a share of the function's
+    instructions, so that the model learns to avoid it; needs a portfolio with the list ``Oz``."""
     totals_repeats: int = 0
     """How often an epoch has each function without its instructions, by their totals alone, beside
     once as a whole; with the prompt ``compact`` and a portfolio. Such an example ends with the

@@ -40,7 +40,9 @@ class GreedyModel:
             text: The text.
             begins: Whether the text is a beginning, or goes on with another one.
         """
-        return list(self._tokenizer(text, add_special_tokens=begins)["input_ids"])
+        # Without its warning of long texts: they are known, and counted as too long.
+        found = self._tokenizer(text, add_special_tokens=begins, verbose=False)
+        return list(found["input_ids"])
 
     @torch.no_grad()
     def write(self, given: Sequence[Sequence[int]], room: Sequence[int], stop: str) -> list[str]:

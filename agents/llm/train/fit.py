@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import torch
@@ -18,7 +18,14 @@ from .batches import Batch, Examples, epoch_of
 from .checkpoint import Plan, Progress, save_checkpoint
 from .config import LlmConfig
 from .journal import Journal
-from .network import choice_losses, choose, flops_of, hidden_states, token_losses
+from .network import (
+    choice_losses,
+    choose,
+    flops_of,
+    hidden_states,
+    token_losses,
+    with_regressions,
+)
 from .throughput import Meter, autocast, matmul_peak
 
 CHECKPOINT = "checkpoint.pt"
@@ -198,6 +205,9 @@ class Fit:
             losses, weights = token_losses(self.model, hidden, batch)
             if not len(batch.choices):
                 return losses, weights
+            if self.reference is not None:
+                costs = with_regressions(batch.costs, self.reference, self.config.regression_cost)
+                batch = replace(batch, costs=costs)
             cost = self.config.choice_cost
             choices = choice_losses(self.model, hidden, batch, self.first, cost)
         more = torch.full_like(choices, self.config.choice_weight)

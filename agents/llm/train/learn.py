@@ -47,6 +47,11 @@ def make_model(stages: Stages) -> None:
     torch.set_float32_matmul_precision("high")
     place, tokenizer = stages.results("tokens"), stages.results("tokenizer")
     about = _about_tokens(place, tokenizer)
+    if config.regression_cost and about["oz"] is None:
+        raise BadTraining(
+            "regression_cost: expected 0 without a portfolio that has the list Oz, got "
+            f"{config.regression_cost}. Put Oz into the portfolio, or leave the setting away."
+        )
     fit = _begin(stages, about)
     first, file = about["first"], _open(place, "train", about)
     totals = _open(place, TOTALS, about) if config.totals_repeats else None

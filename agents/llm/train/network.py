@@ -160,6 +160,18 @@ def choose(model: LlamaForCausalLM, hidden: Tensor, batch: Batch, first: Sequenc
     return chosen
 
 
+def with_regressions(costs: Tensor, reference: int, penalty: float) -> Tensor:
+    """Return the costs of lists, higher for those that are worse than one of them.
+
+    Args:
+        costs: (examples, lists).
+        reference: The number of the list to compare with, -Oz.
+        penalty: What is added where a list costs more than that one.
+    """
+    worse: Tensor = costs > costs[:, reference, None]
+    return costs + penalty * worse
+
+
 def choice_losses(
     model: LlamaForCausalLM, hidden: Tensor, batch: Batch, first: Sequence[int], cost_weight: float
 ) -> Tensor:
