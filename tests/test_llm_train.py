@@ -197,6 +197,35 @@ def test_a_training_begins_with_the_weights_of_a_model(
     assert "start" not in about["settings"]
 
 
+def test_the_tokenizer_is_that_of_the_model_to_begin_with(
+    labels: str, inputs: str, tmp_path: Path
+) -> None:
+    start, out = Path(inputs) / "model", tmp_path / "out"
+    trainer.train(job_of(labels, out, stage="data"))
+    trainer.train(job_of(labels, out, stage="tokenizer", start=str(start), vocabulary=900))
+    taken = (out / "tokenizer" / "tokenizer.json").read_bytes()
+    assert taken == (start / "tokenizer.json").read_bytes()
+    about = json.loads((out / "tokenizer" / "about.json").read_text())
+    before = json.loads((Path(inputs) / "tokenizer" / "about.json").read_text())
+    assert {name: before[name] for name in about} == about
+    trainer.train(job_of(labels, out, stage="tokens"))
+    trainer.train(job_of(labels, out, stage="train", start=str(start), steps=1))
+
+
+@pytest.mark.parametrize("content", [None, "{}", "no JSON"])
+def test_a_model_without_a_tokenizer_gives_none(
+    labels: str, tmp_path: Path, content: str | None
+) -> None:
+    start, out = tmp_path / "start", tmp_path / "out"
+    start.mkdir()
+    if content is not None:
+        (start / "tokenizer.json").write_text(content)
+        (start / "tokenizer_config.json").write_text("{}")
+    with pytest.raises(BadTraining, match="a model and its tokenizer to start with"):
+        trainer.train(job_of(labels, out, stage="tokenizer", start=str(start)))
+    assert not (out / "tokenizer" / "tokenizer.json").exists()
+
+
 def test_what_a_training_cannot_begin_with_is_refused(
     labels: str, inputs: str, tmp_path: Path
 ) -> None:

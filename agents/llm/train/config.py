@@ -95,8 +95,8 @@ class LlmConfig:
     share: float = 1.0
     """Share of the examples that is used, for ablations."""
     start: str | None = None
-    """Folder of a model of this size and with this tokenizer, whose weights to begin with; None for
-    random ones."""
+    """Folder of a model of this size, whose weights to begin with, and whose tokenizer the stage
+    ``tokenizer`` takes; None for random weights and a tokenizer that is learnt."""
 
     steps: int | None = None
     """Steps of the optimizer; None to fill ``--max-minutes``."""

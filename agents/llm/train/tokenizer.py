@@ -18,6 +18,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterable, Iterator
 from itertools import islice
+from pathlib import Path
 from typing import Any
 
 from tokenizers import (
@@ -32,7 +33,7 @@ from tokenizers import (
 )
 from transformers import PreTrainedTokenizerFast
 
-from llmopt_bench import ActionSet, BadTraining, PassList, make_action_set
+from llmopt_bench import ActionSet, BadTraining, PassList, make_action_set, write_whole
 
 from ..compact_ir import compact_ir
 from ..prompt import paper_answer
@@ -47,11 +48,15 @@ _CUTS = {"paper": (_CUT, "isolated"), "compact": (r"\n", "merged_with_previous")
 """How text is cut before tokens are learnt, by prompt: compact IR has whole lines as tokens."""
 _LONGEST = 40
 """The most characters of a token that is learnt."""
+_FILES = ("tokenizer.json", "tokenizer_config.json")
 
 
 def make_tokenizer(stages: Stages) -> None:
-    """Train the tokenizer, and write it as transformers reads it."""
+    """Train the tokenizer, or take that of the model to start with; transformers reads it."""
     config, folder = stages.config, stages.folder("tokenizer")
+    if config.start is not None:
+        _take(Path(config.start), stages)
+        return
     data = stages.results("data")
     stages.report("tokenizer")(0.0, f"{config.vocabulary:,} tokens")
     examples = islice(read_shards(data, "train"), config.tokenizer_functions)
@@ -71,6 +76,24 @@ def make_tokenizer(stages: Stages) -> None:
     digest = hashlib.sha256((folder / "tokenizer.json").read_bytes()).hexdigest()
     about = {"vocabulary": tokenizer.get_vocab_size(), "tokenizer_sha256": digest}
     stages.finish("tokenizer", about | {"functions": config.tokenizer_functions})
+
+
+def _take(start: Path, stages: Stages) -> None:
+    """Copy the tokenizer of a model to the last byte: the training compares them."""
+    folder = stages.folder("tokenizer")
+    try:
+        contents = {name: (start / name).read_bytes() for name in _FILES}
+        vocabulary = Tokenizer.from_str(contents[_FILES[0]].decode()).get_vocab_size()
+    except Exception as error:  # tokenizers raises nothing more special
+        raise BadTraining(
+            f"{start}: expected a folder with a model and its tokenizer to start with. Name the "
+            f"folder `model` of a training. {error}"
+        ) from error
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, content in contents.items():
+        write_whole(folder / name, content)
+    digest = hashlib.sha256(contents[_FILES[0]]).hexdigest()
+    stages.finish("tokenizer", {"vocabulary": vocabulary, "tokenizer_sha256": digest})
 
 
 def train_tokenizer(
