@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from .local import LocalModel
 
 DECODINGS = ("greedy", "sample", "priority")
-SHIPPED = Path(__file__).parent / "models" / "llm-v1"
+SHIPPED = Path(__file__).parent / "models" / "llm-v2"
 """The model that comes with the library."""
 _NEEDS = ("torch", "transformers", "llguidance")
 _PROMPT = "paper"
@@ -67,7 +67,7 @@ class LlmAgent:
     ``usage`` counts tokens, answers and what was wrong with them: see ``answering.Tally``.
     """
 
-    version: ClassVar[str] = "1"
+    version: ClassVar[str] = "2"
     model: str | None = None
     """A folder or the name of a model on the hub, as transformers loads it; None for the model that
     comes with the library."""
