@@ -84,6 +84,21 @@ def test_the_tuner_goes_on_from_the_lists_of_the_model(
     assert usage["answers"] < budget or of_the_model == budget
 
 
+def test_of_a_shared_budget_a_model_with_a_portfolio_names_as_many_lists(
+    folders: dict[str, str], tmp_path: Path
+) -> None:
+    folder = tmp_path / "model"
+    shutil.copytree(folders["actions"], folder)
+    (folder / "portfolio.json").write_text('[["Oz"], ["sroa<modify-cfg>"], ["gvn"]]', "utf-8")
+    alone, env, unlimited = Recorder(3), Recorder(12), Recorder(None)
+    answer(alone, folders["actions"])
+    _, usage = answer(env, str(folder), refine=True)
+    assert (env.lists[:3], usage["answers"]) == (alone.lists, 3)
+    assert env.meter.compilations == 12
+    answer(unlimited, str(folder), refine=True)
+    assert unlimited.meter.compilations == 30
+
+
 def test_the_tuner_takes_what_the_model_leaves(folders: dict[str, str]) -> None:
     env = Recorder(5)
     _, usage = answer(env, folders["actions"], decoding="greedy", refine=True)

@@ -78,8 +78,9 @@ class LlmAgent:
     """Where further lists come from: ``priority`` (Priority Sampling), ``sample`` (random draws),
     ``greedy`` (there are none)."""
     samples: int | None = None
-    """The most lists of the model that are tried, as far as the budget allows; None for half of the
-    budget, 8 at least and 15 at most, and for 30 without ``refine``."""
+    """The most lists of the model that are tried, as far as the budget allows; None for 30, and
+    where ``refine`` shares a budget for as many as the portfolio has that the model has learnt
+    from, or, where there is none, for half of the budget, 8 at least and 15 at most."""
     refine: bool = True
     """Whether the tuner goes on with what is left of the budget. Without it, more budget never
     gives more instructions, since the lists come in the same order at any budget."""
@@ -167,12 +168,12 @@ class LlmAgent:
                 grammar = make_grammar(prompt.name, env.action_set, self.max_passes)
             model = LocalModel(loaded, grammar)
             try:
-                return self._answer(env, model, prompt, tally)
+                return self._answer(env, model, prompt, tally, loaded.lists)
             finally:
                 self.usage.update(tally.with_usage(model.usage))
 
     def _answer(
-        self, env: PassOrderEnv, model: LocalModel, prompt: Prompt, tally: Tally
+        self, env: PassOrderEnv, model: LocalModel, prompt: Prompt, tally: Tally, known: int
     ) -> PassList:
         actions = env.action_set
         room = self.max_tokens or answer_room(model, prompt, actions, self.max_passes)
@@ -183,7 +184,7 @@ class LlmAgent:
             talk = Conversation(env, model, prompt, tally.answer)
             found = talk.run(fitting, sampling, Turns(self.turns, self.feedback))
             return fallback(actions, tally) if found is None else found
-        most = affordable(env, self.samples, halved=self.refine)
+        most = affordable(env, self.samples, halved=self.refine, known=known)
         lists = propose(fitting, prompt, actions, self._replies(model, sampling), most, tally)
         if self.try_oz:
             lists.insert(1, PassList([OZ], actions))

@@ -77,21 +77,24 @@ def show(env: PassOrderEnv, prompt: Prompt, model: Model, max_tokens: int) -> Fi
     return fit(env.session.ir(normalized=prompt.normalized), measure, limit, prompt.brief)
 
 
-def affordable(env: PassOrderEnv, samples: int | None, *, halved: bool = False) -> int:
+def affordable(
+    env: PassOrderEnv, samples: int | None, *, halved: bool = False, known: int = 0
+) -> int:
     """Return how many different lists are wanted: what the budget can try, and one at least.
 
     Args:
         env: Its meter holds the budget.
         samples: The most lists; None for 30.
         halved: Whether, where ``samples`` does not say, they get half of the budget, between 8 and
-            15.
+            15, or ``known``.
+        known: How many lists the model has learnt, if that is known.
     """
     wanted, left = samples or _SAMPLES, env.meter.remaining
     if left is None:
         return wanted
     if halved and samples is None:
         least, most = _OF_A_SHARED_BUDGET
-        wanted = min(max(least, left // 2), most)
+        wanted = known or min(max(least, left // 2), most)
     return max(1, min(left, wanted))
 
 

@@ -45,6 +45,8 @@ class Loaded:
     """The prompt that it has learnt from; None where the model does not say."""
     drafts: Drafts
     """Lists that it is likely to write."""
+    lists: int
+    """How many lists the portfolio has that it has learnt from; 0 without one."""
 
 
 @lru_cache(maxsize=2)
@@ -90,8 +92,9 @@ def load(name: str, dtype: str = "auto", *, constrained: bool = True) -> Loaded:
     ends = _ends(network, tokenizer)
     constraint = Constraint(tokenizer, _vocabulary(network), ends) if constrained else None
     context, prompt = _context(network.config), _prompt(name, network.config)
-    drafts = Drafts(_likely(Path(place), tokenizer))
-    return Loaded(name, network, tokenizer, ends, context, constraint, prompt, drafts)
+    likely = _likely(Path(place), tokenizer)
+    said = context, constraint, prompt
+    return Loaded(name, network, tokenizer, ends, *said, Drafts(likely), len(likely))
 
 
 def _place(name: str) -> str:
@@ -148,7 +151,7 @@ def _likely(folder: Path, tokenizer: Any) -> list[list[int]]:
     except (TypeError, ValueError) as error:
         raise BadModel(
             f"{file}: expected a JSON list of lists of actions, got {error}. Mend it, or delete "
-            "it: it only makes answers quicker."
+            "it: it makes answers quicker, and says how many lists the model knows."
         ) from error
     return [list(tokenizer(one, add_special_tokens=False)["input_ids"]) for one in lists]
 

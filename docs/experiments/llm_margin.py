@@ -1,6 +1,6 @@
 """What becomes of the answers of `llm` at 0 compilations if -Oz is kept where it is unsure.
 
-    python docs/experiments/llm_margin.py [--functions 600]
+    python docs/experiments/llm_margin.py [--functions 600] [--model FOLDER]
 
 For functions of the validation split, drawn with a fixed seed: how probable the first action of the
 greedy answer is, and what its list makes of the function. Prints, for some least probabilities,
@@ -42,11 +42,11 @@ def of_first_action(tree: Tree) -> float:
     return math.exp(node.logs[0])
 
 
-def measure(uri: str) -> tuple[int, int, float]:
+def measure(uri: str, folder: str) -> tuple[int, int, float]:
     """Return instructions with -Oz and with the answer, and how sure the answer is."""
     env = PassOrderEnv(uri, meter=Meter(0))
     env.reset(seed=0)
-    loaded = load(str(SHIPPED))
+    loaded = load(folder)
     prompt = make_prompt(loaded.prompt or "")
     model = LocalModel(loaded, make_grammar(prompt.name, env.action_set, PASSES))
     room = answer_room(model, prompt, env.action_set, PASSES)
@@ -64,10 +64,12 @@ def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--functions", type=int, default=600)
-    count = parser.parse_args().functions
+    parser.add_argument("--model", default=str(SHIPPED))
+    given = parser.parse_args()
+    count = given.functions
     uris = sorted(make_dataset("corpus-validation-v1").uris())
     chosen = np.random.default_rng(3).permutation(len(uris))[:count]
-    oz, new, sure = np.array([measure(uris[number]) for number in chosen]).T
+    oz, new, sure = np.array([measure(uris[number], given.model) for number in chosen]).T
     sys.stdout.write(
         "| least probability | over -Oz | better | worse |\n| ---: | ---: | ---: | ---: |\n"
     )
