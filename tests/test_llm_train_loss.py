@@ -30,7 +30,8 @@ def made_file(count: int = 40) -> Any:
     tokens = np.random.default_rng(0).integers(4, 64, starts[-1]).astype(np.uint16)
     begin = starts[:-1]
     spans = np.stack([begin, begin + 4, begin + 6, starts[1:]], 1)
-    return token_files.TokenFile(tokens, spans, np.empty((count, 0), np.float32))
+    costs, before = np.empty((count, 0), np.float32), np.full(count, 100)
+    return token_files.TokenFile(tokens, spans, costs, before)
 
 
 def examples_of(**changes: Any) -> Any:
@@ -266,7 +267,7 @@ def chosen_batch(**changes: Any) -> Any:
     """Two examples whose answers are of three tokens, the second one the first action."""
     tokens = np.array([5, 6, 7, 8, 61, 9, 5, 6, 8, 60, 9], np.uint16)
     spans = np.array([[0, 3, 6, 6], [6, 8, 11, 11]])
-    file = token_files.TokenFile(tokens, spans, COSTS)
+    file = token_files.TokenFile(tokens, spans, COSTS, np.array([40, 20]))
     settings = replace(SETTINGS, **changes)
     return batches.Examples(file, IDS, settings, 0, FIRST).batch(np.array([0, 1]))
 
@@ -295,13 +296,14 @@ def test_the_loss_of_the_choice_is_cross_entropy_and_expected_cost() -> None:
 
 
 def test_lists_that_are_worse_than_oz_cost_more() -> None:
-    costs = torch.tensor([[0.5, 0.4, 0.6], [0.5, 0.55, 0.5]])
-    expected = [[0.5, 0.4, 0.85], [0.5, 0.8, 0.5]]
-    assert network.with_regressions(costs, 0, 0.25).numpy() == pytest.approx(np.array(expected))
-    assert network.with_regressions(costs, 0, 0.0).tolist() == costs.tolist()
+    """Six instructions are 0.15 of 40, and 0.3 of 20."""
+    batch = chosen_batch()
+    expected = [[0.5, 0.4, 0.75], [0.5, 0.85, 0.5]]
+    assert network.with_regressions(batch, 0, 6.0).numpy() == pytest.approx(np.array(expected))
+    assert network.with_regressions(batch, 0, 0.0).tolist() == batch.costs.tolist()
 
 
-@pytest.mark.parametrize(("penalty", "chosen"), [(0.0, 1), (0.5, 0)])
+@pytest.mark.parametrize(("penalty", "chosen"), [(0.0, 1), (50.0, 0)])
 def test_a_list_with_many_regressions_is_avoided(
     tmp_path: Path, penalty: float, chosen: int
 ) -> None:
@@ -319,3 +321,20 @@ def test_a_list_with_many_regressions_is_avoided(
         training._step([batch], 1e-2)
     hidden = network.hidden_states(training.model, batch)
     assert network.choose(training.model, hidden, batch, first).tolist() == [chosen] * 8
+
+
+def test_what_the_choice_is_worth_weighs_regressions_by_functions(tmp_path: Path) -> None:
+    file, first = made_file(), (50, 51)
+    file.tokens[:] = np.where(np.isin(file.tokens, first), 9, file.tokens)
+    file.tokens[file.spans[:, 1]] = 50
+    costs = np.array([[0.6, 1], [1.2, 1]] * 20, np.float32)
+    file = replace(file, costs=costs, before=np.array([30, 10] * 20))
+    changes = {"prompt": "compact", "portfolio": "lists", "functions": 40, "ir_task": 0.0}
+    training = tiny_fit(tmp_path, **changes)
+    examples = batches.Examples(file, IDS, training.config, 0, first)
+    with torch.no_grad():
+        training.model.model.norm.weight[:] = 0  # all are as probable, and the first is named
+    training.first = first
+    worth = training.worth(examples, 1)
+    assert worth["validation_improvement"] == pytest.approx(1 / 0.9 - 1)
+    assert worth["validation_regressed"] == pytest.approx(0.75)  # those of 10 instructions

@@ -42,6 +42,8 @@ class Batch:
     without a portfolio."""
     costs: Tensor
     """(examples, lists): what each list of the portfolio leaves of the function."""
+    before: Tensor
+    """(examples): the instructions of the function, before any pass."""
 
     def to(self, device: torch.device) -> Batch:
         """Return the batch on a device."""
@@ -52,6 +54,7 @@ class Batch:
             self.lengths,
             self.choices.to(device, non_blocking=True),
             self.costs.to(device, non_blocking=True),
+            self.before.to(device, non_blocking=True),
         )
 
 
@@ -92,17 +95,19 @@ class Examples:
         """Examples that end after the counts."""
         self._tokens = [file.tokens]
         spans = [np.stack([*file.spans.T[:3], stop], axis=1)[used & fits]]
-        costs = [file.costs[used & fits]]
+        costs, before = [file.costs[used & fits]], [file.before[used & fits]]
         if totals is not None:
             self._tokens.append(totals.tokens)
             answers = np.stack([*totals.spans.T[:3], totals.spans.T[2]], axis=1)
             short = answers if config.totals_whole else _up_to_choices(totals, first)
             spans += [short[used]] * config.totals_repeats
             costs += [totals.costs[used]] * config.totals_repeats
+            before += [totals.before[used]] * config.totals_repeats
         self._spans: Ints = np.concatenate(spans)
         self._whole = len(spans[0])
         """Examples before those by totals."""
         self._costs: Floats = np.concatenate(costs)
+        self._before: Ints = np.concatenate(before)
         self.lengths: Ints = self._spans[:, 3] - self._spans[:, 0] + 1
         """With the token that ends each."""
 
@@ -128,9 +133,14 @@ class Examples:
         weights.reshape(-1)[choices + 1] = 0.0  # they have a loss of their own
         places = np.flatnonzero(weights) - 1  # the first token of a row has no weight
         tensor = torch.from_numpy
-        costs = tensor(self._costs[numbers])
         return Batch(
-            tensor(tokens), tensor(weights), tensor(places), lengths, tensor(choices), costs
+            tensor(tokens),
+            tensor(weights),
+            tensor(places),
+            lengths,
+            tensor(choices),
+            tensor(self._costs[numbers]),
+            tensor(self._before[numbers]),
         )
 
     def _choices(self, numbers: Numbers, tokens: Ints) -> Ints:

@@ -84,8 +84,9 @@ class LlmConfig:
     """Weight, beside the cross-entropy of that choice, of the instructions that it is expected to
     cost, as a share of the function's."""
     regression_cost: float = 0.0
-    """What a list that leaves more than -Oz is said to leave beside, as a share of the function's
-    instructions, so that the model learns to avoid it; needs a portfolio with the list ``Oz``."""
+    """How many instructions a list is said to leave beside where it leaves more than -Oz, so that
+    the model learns to avoid it; the same in each function, since regressions are counted by
+    functions. Needs a portfolio with the list ``Oz``."""
     totals_repeats: int = 0
     """How often an epoch has each function without its instructions, by their totals alone, beside
     once as a whole; with the prompt ``compact`` and a portfolio. Such an example ends with the

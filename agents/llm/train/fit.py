@@ -130,7 +130,7 @@ class Fit:
                 found = {name: self.loss(examples) for name, examples in unseen.items()}
                 if found and self.reference is not None:
                     examples = unseen[LIST_LOSS]
-                    found["validation_improvement"] = self.improvement(examples, self.reference)
+                    found |= self.worth(examples, self.reference)
                 if found:
                     journal.write(progress.step, found)
             if progress.seconds - self.saved >= 60 * config.checkpoint_minutes:
@@ -157,26 +157,33 @@ class Fit:
         return total / weight
 
     @torch.no_grad()
-    def improvement(self, examples: Examples, reference: int) -> float:
+    def worth(self, examples: Examples, reference: int) -> dict[str, float]:
         """Return what the most probable lists give over one list of the portfolio.
 
-        Functions were drawn by their instructions, so that this stands for the sum over all.
+        Functions were drawn by their instructions, so that the improvement stands for the sum over
+        all, and the share of those that get worse for all functions, each counted alike.
 
         Args:
             examples: With costs.
             reference: The number of the list to compare with, -Oz.
         """
-        chosen = compared = 0.0
+        chosen = compared = worse = functions = 0.0
         for step in epoch_of(examples.lengths, self.config, 0, 0):
             for numbers in step:
                 batch = examples.batch(numbers).to(self.device)
                 with autocast(self.device, self.dtype):
                     hidden = hidden_states(self.model, batch)
                     choices = choose(self.model, hidden, batch, self.first)
-                costs = batch.costs.gather(1, choices[:, None])
+                costs = batch.costs.gather(1, choices[:, None])[:, 0]
+                known, weights = batch.costs[:, reference], 1 / batch.before.clamp(min=1)
                 chosen += float(costs.sum())
-                compared += float(batch.costs[:, reference].sum())
-        return compared / chosen - 1
+                compared += float(known.sum())
+                worse += float(((costs > known) * weights).sum())
+                functions += float(weights.sum())
+        return {
+            "validation_improvement": compared / chosen - 1,
+            "validation_regressed": worse / functions,
+        }
 
     def _step(self, batches: Sequence[Batch], rate: float) -> tuple[Tensor, Tensor]:
         """Learn from batches together; return their loss, and the norm of its gradient."""
@@ -206,7 +213,7 @@ class Fit:
             if not len(batch.choices):
                 return losses, weights
             if self.reference is not None:
-                costs = with_regressions(batch.costs, self.reference, self.config.regression_cost)
+                costs = with_regressions(batch, self.reference, self.config.regression_cost)
                 batch = replace(batch, costs=costs)
             cost = self.config.choice_cost
             choices = choice_losses(self.model, hidden, batch, self.first, cost)

@@ -160,16 +160,19 @@ def choose(model: LlamaForCausalLM, hidden: Tensor, batch: Batch, first: Sequenc
     return chosen
 
 
-def with_regressions(costs: Tensor, reference: int, penalty: float) -> Tensor:
-    """Return the costs of lists, higher for those that are worse than one of them.
+def with_regressions(batch: Batch, reference: int, instructions: float) -> Tensor:
+    """Return what each list costs, (examples, lists), more for those that are worse than one.
+
+    Functions are drawn by their instructions, but their regressions are counted one by one. So a
+    regression costs the same number of instructions in each, which is much of a small function.
 
     Args:
-        costs: (examples, lists).
+        batch: With costs.
         reference: The number of the list to compare with, -Oz.
-        penalty: What is added where a list costs more than that one.
+        instructions: What a list costs beside, in instructions, where it leaves more than that one.
     """
-    worse: Tensor = costs > costs[:, reference, None]
-    return costs + penalty * worse
+    worse = batch.costs > batch.costs[:, reference, None]
+    return batch.costs + worse * (instructions / batch.before.clamp(min=1))[:, None]
 
 
 def choice_losses(

@@ -2,8 +2,8 @@
 
 ``PART.bin`` holds the tokens of all examples, one after the other, as 16 or 32 bit numbers.
 ``PART.npy`` holds four numbers for each example: where its prompt begins, where its answer begins,
-where the optimised IR in the answer begins, and where it ends. ``PART.costs.npy`` says what each
-list of the portfolio leaves of the function.
+where the optimised IR in the answer begins, and where it ends. ``PART.before.npy`` says how many
+instructions the function has, and ``PART.costs.npy`` what each list of the portfolio leaves of it.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-FORMAT = 3
+FORMAT = 4
 """Of the folder that the stage ``tokens`` writes."""
 
 Ints = NDArray[np.int64]
@@ -30,16 +30,19 @@ class TokenFile:
     """(examples, 4): begin, answer, optimised IR, end."""
     costs: Floats
     """(examples, lists of the portfolio): the share of the instructions that remains."""
+    before: Ints
+    """(examples): the instructions of the function, before any pass."""
 
     @classmethod
     def open(cls, folder: Path, part: str, dtype: str) -> TokenFile:
         """Map a file into memory."""
         spans = np.load(folder / f"{part}.npy", allow_pickle=False)
         costs = np.load(folder / f"{part}.costs.npy", allow_pickle=False)
+        before = np.load(folder / f"{part}.before.npy", allow_pickle=False)
         path = folder / f"{part}.bin"
         if not path.stat().st_size:  # an empty file cannot be mapped
-            return cls(np.empty(0, dtype), spans, costs)
-        return cls(np.memmap(path, dtype, mode="r"), spans, costs)
+            return cls(np.empty(0, dtype), spans, costs, before)
+        return cls(np.memmap(path, dtype, mode="r"), spans, costs, before)
 
 
 @dataclass(frozen=True)

@@ -70,6 +70,7 @@ def _write_part(
 ) -> dict[str, int]:
     spans: list[tuple[int, int, int, int]] = []
     costs: list[list[float]] = []
+    before: list[int] = []
     begin = 0
     with path.with_suffix(".bin").open("wb") as stream:
         for example, prompt, answer in encoding:
@@ -77,11 +78,13 @@ def _write_part(
             end = begin + len(prompt) + len(answer)
             spans.append((begin, begin + len(prompt), begin + len(prompt) + head, end))
             costs.append([size / max(example.before, 1) for size in example.sizes])
+            before.append(example.before)
             stream.write(np.array([*prompt, *answer], dtype).tobytes())
             begin = end
     np.save(path.with_suffix(".npy"), np.array(spans, np.int64).reshape(-1, 4))
     shape = len(spans), len(costs[0]) if costs else 0
     np.save(path.with_suffix(".costs.npy"), np.array(costs, np.float32).reshape(shape))
+    np.save(path.with_suffix(".before.npy"), np.array(before, np.int64))
     return {"examples": len(spans), "tokens": begin}
 
 
