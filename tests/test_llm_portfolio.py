@@ -75,7 +75,8 @@ def test_all_stages_and_the_same_again(tmp_path: Path) -> None:
     trained = trainer.train(job(tmp_path, holdout=2, totals_repeats=2))
     assert set(trained.validation) > {"improvement", "regressed", "invalid"}
     log = (tmp_path / "out" / "train.jsonl").read_text()
-    assert '"validation_improvement"' in log and '"validation_regressed"' in log
+    assert '"validation_improvement"' in log
+    assert '"validation_regressed"' in log
     trainer.train(job(tmp_path, "again", holdout=2, totals_repeats=2))
     weights = [tmp_path / out / "model" / "model.safetensors" for out in ("out", "again")]
     assert weights[0].read_bytes() == weights[1].read_bytes()

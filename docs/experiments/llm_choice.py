@@ -5,10 +5,10 @@
 
 Reads the examples of a training with a portfolio. Prints, for its functions of unseen packages,
 what each list makes of all, what the best list of each function makes of it, what gradient boosting
-on Autophase features and counts of instructions chooses, for some costs of a regression, and what
-the agent `llm` answers at 0 compilations. Functions are drawn by their instructions, so that means
-stand for sums over all; "worse" is the share of all functions, each counted alike. Five minutes for
-16,000 functions. Needs scikit-learn.
+on Autophase features and counts of instructions chooses, for some costs of a regression in
+instructions, and what the agent `llm` answers at 0 compilations. Functions are drawn by their
+instructions, so that means stand for sums over all; "worse" is the share of all functions, each
+counted alike. Five minutes for 16,000 functions. Needs scikit-learn.
 """
 
 from __future__ import annotations
@@ -22,11 +22,12 @@ import numpy as np
 from llmopt_bench.agents.llm.agent import LlmAgent
 from llmopt_bench.agents.llm.train.examples import Example, read_shards
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingRegressor
+from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
 from llmopt_bench import Meter, PassOrderEnv, Session
 
-PENALTIES = (0.0, 0.01, 0.03, 0.1)
+PENALTIES = (0, 4, 8, 15, 30, 60)
+SETTINGS = {"learning_rate": 0.05, "max_leaf_nodes": 15, "min_samples_leaf": 40, "random_state": 0}
 Numbers = NDArray[np.float64]
 
 
@@ -34,7 +35,7 @@ def features(example: Example) -> Numbers:
     """Return Autophase features and counts of instructions, as they are and by size."""
     session = Session(example.uri)
     counts = np.r_[session.features("autophase"), session.features("instcount")]
-    return np.r_[counts, counts / max(example.before, 1)]
+    return np.r_[example.before, counts, counts / max(example.before, 1)]
 
 
 def answered(example: Example, agent: LlmAgent) -> int:
@@ -44,23 +45,23 @@ def answered(example: Example, agent: LlmAgent) -> int:
     return env.session.evaluate([agent.run(env)], failure=example.before)[0]
 
 
-def chosen(known: Numbers, costs: Numbers, new: Numbers, penalty: float) -> NDArray[np.intp]:
-    """Return the list that gradient boosting expects to save most, for functions by features.
+def foretold(known: Numbers, costs: Numbers, new: Numbers) -> tuple[Numbers, Numbers]:
+    """Return what each list costs over -Oz, and how probably it is worse, for new functions.
 
     Args:
         known: Features of functions to learn from.
         costs: What each list leaves of these.
-        new: Features of the functions to choose for.
-        penalty: What a list costs more where it is worse than -Oz.
+        new: Features of the functions to foretell for.
     """
     above = costs - costs[:, :1]
-    above += penalty * (above > 0)
-    guesses = [np.zeros(len(new))]
-    for column in above.T[1:]:
-        settings = {"max_iter": 250, "learning_rate": 0.05, "max_leaf_nodes": 15}
-        model = HistGradientBoostingRegressor(**settings, min_samples_leaf=40, random_state=0)
-        guesses.append(model.fit(known, column).predict(new))
-    return np.stack(guesses, 1).argmin(1)
+    shape = (len(new), above.shape[1])
+    more, worse = np.zeros(shape), np.zeros(shape)
+    for place, column in enumerate(above.T[1:], 1):
+        regressor = HistGradientBoostingRegressor(max_iter=200, **SETTINGS).fit(known, column)
+        classifier = HistGradientBoostingClassifier(max_iter=150, **SETTINGS)
+        more[:, place] = regressor.predict(new)
+        worse[:, place] = classifier.fit(known, column > 0).predict_proba(new)[:, 1]
+    return more, worse
 
 
 def shares(examples: list[Example]) -> Numbers:
@@ -90,9 +91,10 @@ def main() -> None:
     report("the best list of each function", costs.min(1))
     with ThreadPoolExecutor() as pool:
         known, new = (np.stack(list(pool.map(features, some))) for some in (train, unseen))
+    more, worse = foretold(known, shares(train), new)
     for penalty in PENALTIES:
-        picks = chosen(known, shares(train), new, penalty)
-        report(f"gradient boosting, a regression costs {penalty:.0%}", costs[rows, picks])
+        picks = (more + penalty * worse / before[:, None]).argmin(1)
+        report(f"gradient boosting, a regression costs {penalty} instructions", costs[rows, picks])
     agent = LlmAgent(model=given.model)
     report("`llm`", np.array([answered(one, agent) for one in unseen]) / before)
 
