@@ -4,9 +4,9 @@ Each list is found by local search on a sample: mutants of the best four lists s
 for the functions, and take their place if they do better. What counts is what a list saves beyond
 all lists before it, so that each serves functions that the others do not; the first one, with
 ``--alone``, also pays for what it loses against -Oz, and by ``--worse`` for each function that gets
-worse. No two lists begin with the same action, so
-that a model that names one of them decides with the first action. This is the idea of Hydra (Xu,
-Hoos and Leyton-Brown, AAAI 2010), which makes portfolios of solvers.
+worse. No two lists begin with the same action, so that a model that names one of them decides with
+the first action. This is the idea of Hydra (Xu, Hoos and Leyton-Brown, AAAI 2010), which makes
+portfolios of solvers.
 
 Functions are drawn with probabilities in proportion to their instructions, and weigh the inverse,
 so that the sum over the sample stands for that over the split. A mutant that falls behind on the
@@ -39,6 +39,8 @@ from pyarrow import parquet
 from llmopt_bench import PassList, Session, make_action_set, make_dataset
 
 FAILED = 2**40
+MOST_SAVED = 0.25
+"""More than this share of a function counts no more, lest a list be chosen for a few functions."""
 BLOCK = 40
 """Functions between two looks at whether a mutant is still worth it."""
 BATCH = 8
@@ -65,14 +67,16 @@ def _references(session: Session) -> tuple[int, int]:
     return session.initial(), session.reference("Oz")
 
 
-def draw(dataset: str, count: int, most: int, rng: np.random.Generator) -> list[str]:
-    """Return functions of a dataset, drawn by their instructions, ``most`` of these at most."""
+def draw(
+    dataset: str, count: int, most: int, rng: np.random.Generator, least: int = 0
+) -> list[str]:
+    """Return functions of a dataset of so many instructions, drawn by these."""
     functions = make_dataset(dataset)
     columns = ["uri", "instructions_o0"]
     rows = parquet.read_table(functions.table, columns=columns).to_pydict()  # type: ignore[attr-defined]
     sizes = dict(zip(rows["uri"], rows["instructions_o0"], strict=True))
     known = [(uri, sizes[uri.partition("/")[2]]) for uri in functions.uris()]
-    known = [(uri, size) for uri, size in known if size <= most]
+    known = [(uri, size) for uri, size in known if least <= size <= most]
     chances = np.array([size for _, size in known], float)
     places = rng.choice(len(known), count, replace=False, p=chances / chances.sum())
     return [known[place][0] for place in places]
@@ -99,7 +103,7 @@ class Race:
     ``Session.evaluate`` keeps the states between. That takes some 25 MB for each function.
     """
 
-    def __init__(self, pool: ThreadPoolExecutor, uris: list[str], worse: float = 0.0) -> None:
+    def __init__(self, pool: ThreadPoolExecutor, uris: list[str], worse: int = 0) -> None:
         self._pool = pool
         self._worse = worse
         self._sessions = list(pool.map(Session, uris))
@@ -132,9 +136,9 @@ class Race:
         if self.floor is not None:
             saved = np.maximum(self.floor[block] - sizes, 0)
             return float((saved * weights).sum() / self._unit)
-        saved = ((self.oz[block] - sizes) * weights).sum() / self._unit
-        worse = ((sizes > self.oz[block]) * weights).sum() / self._weights.sum()
-        return float(saved - self._worse * worse)
+        saved = self.oz[block] - np.maximum(sizes, (1 - MOST_SAVED) * self.oz[block])
+        paid = self._worse * (sizes > self.oz[block])
+        return float(((saved - paid) * weights).sum() / self._unit)
 
     def _lost(self, gains: Numbers, parent: Runner | None) -> bool:
         blocks = -(-len(self._sessions) // BLOCK)
@@ -227,15 +231,15 @@ def main() -> None:
     parser.add_argument("--alone", action="store_true", help="the first list pays for its losses")
     parser.add_argument(
         "--worse",
-        type=float,
-        default=0.0,
-        help="with --alone: what it costs to make all functions worse than -Oz, as a share of all "
-        "instructions",
+        type=int,
+        default=0,
+        help="with --alone: how many instructions a function costs that gets worse than with -Oz",
     )
     parser.add_argument("--lists", type=int, default=8)
     parser.add_argument("--tries", type=int, default=320, help="mutants for each list")
     parser.add_argument("--minutes", type=float, default=math.inf, help="for each list")
     parser.add_argument("--functions", type=int, default=400)
+    parser.add_argument("--least", type=int, default=0, help="instructions of a function")
     parser.add_argument("--most", type=int, default=1000, help="instructions of a function")
     parser.add_argument("--max-passes", type=int, default=16)
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
@@ -243,13 +247,14 @@ def main() -> None:
     given = parser.parse_args()
 
     rng = np.random.default_rng(given.seed)
-    uris = draw("corpus-train-v1", given.functions, given.most, rng)
+    uris = draw("corpus-train-v1", given.functions, given.most, rng, given.least)
     coreset, names = material(given.simple)
     text = given.begin.read_text("utf-8") if given.begin else '[["Oz"]]'
     lists = [PassList(one) for one in json.loads(text)]
     starts = list(coreset.lists[:STARTS])
     if given.starts:
         starts = [PassList(one) for one in json.loads(given.starts.read_text("utf-8"))]
+        coreset = Coreset((*coreset.lists, *starts), coreset.weights)
 
     def write(some: Lists) -> None:
         content = json.dumps([list(one) for one in some], indent=1) + "\n"
