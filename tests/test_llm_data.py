@@ -193,6 +193,7 @@ def test_no_example_is_a_file_too(tmp_path: Path) -> None:
     (tmp_path / "train.bin").write_bytes(b"")
     np.save(tmp_path / "train.npy", np.empty((0, 4), np.int64))
     np.save(tmp_path / "train.costs.npy", np.empty((0, 0), np.float32))
+    np.save(tmp_path / "train.worse.npy", np.empty((0, 0), np.float32))
     np.save(tmp_path / "train.before.npy", np.empty(0, np.int64))
     assert len(token_files.TokenFile.open(tmp_path, "train", "uint16").tokens) == 0
 

@@ -127,3 +127,27 @@ def test_a_cost_of_regressions_needs_oz(tmp_path: Path) -> None:
     with pytest.raises(BadTraining, match="regression_cost: expected 0 without"):
         trainer.train(job(tmp_path, portfolio=without, regression_cost=0.1))
     assert not (tmp_path / "out" / "model").exists()
+
+
+def test_what_is_foretold_takes_the_place_of_what_was_measured(tmp_path: Path) -> None:
+    pytest.importorskip("sklearn")
+    trained = trainer.train(job(tmp_path, holdout=2, foretold=True, regression_cost=5.0))
+    assert set(trained.validation) > {"improvement", "regressed", "invalid"}
+    place = tmp_path / "out" / "tokens"
+    measured, foretold = (np.load(place / f"{part}.costs.npy") for part in ("holdout", "train"))
+    found = [row for row in rows(tmp_path / "out")]
+    real = np.array([np.array(row.sizes) / row.before for row in found])
+    assert measured == pytest.approx(real[6:], abs=1e-6)
+    assert foretold[:, 0] == pytest.approx(real[:6, 0], abs=1e-6)  # -Oz itself
+    assert foretold[:, 1:] != pytest.approx(real[:6, 1:], abs=1e-3)
+    assert (foretold == np.load(place / "totals.costs.npy")).all()
+    assert np.load(place / "train.worse.npy")[:, 0].tolist() == [0] * 6
+    assert json.loads((place / "about.json").read_text())["foretold"]
+
+
+def test_what_is_foretold_needs_oz(tmp_path: Path) -> None:
+    (tmp_path / "without").mkdir()
+    without = written(tmp_path / "without", LISTS[1:])
+    with pytest.raises(BadTraining, match="foretold: expected a portfolio that has the list Oz"):
+        trainer.train(job(tmp_path, portfolio=without, foretold=True))
+    assert not (tmp_path / "out" / "tokens" / "about.json").exists()

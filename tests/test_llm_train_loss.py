@@ -31,7 +31,7 @@ def made_file(count: int = 40) -> Any:
     begin = starts[:-1]
     spans = np.stack([begin, begin + 4, begin + 6, starts[1:]], 1)
     costs, before = np.empty((count, 0), np.float32), np.full(count, 100)
-    return token_files.TokenFile(tokens, spans, costs, before)
+    return token_files.TokenFile(tokens, spans, costs, costs, before)
 
 
 def examples_of(**changes: Any) -> Any:
@@ -122,7 +122,8 @@ def test_examples_by_totals_may_have_their_whole_answer() -> None:
 def test_a_batch_of_totals_alone_teaches_the_choice(tmp_path: Path) -> None:
     file, first = made_file(), (50, 51)
     file.tokens[file.spans[:, 1]] = 50
-    file = replace(file, costs=np.tile(np.array([1, 0.5], np.float32), (40, 1)))
+    costs = np.tile(np.array([1, 0.5], np.float32), (40, 1))
+    file = replace(file, costs=costs, worse=np.zeros_like(costs))
     changes = {"prompt": "compact", "portfolio": "lists", "functions": 40, "ir_task": 0.0}
     training = tiny_fit(tmp_path, totals_repeats=1, **changes)
     training.first = first
@@ -267,7 +268,8 @@ def chosen_batch(**changes: Any) -> Any:
     """Two examples whose answers are of three tokens, the second one the first action."""
     tokens = np.array([5, 6, 7, 8, 61, 9, 5, 6, 8, 60, 9], np.uint16)
     spans = np.array([[0, 3, 6, 6], [6, 8, 11, 11]])
-    file = token_files.TokenFile(tokens, spans, COSTS, np.array([40, 20]))
+    worse = np.array([[0, 0, 1], [0, 0.5, 0]], np.float32)
+    file = token_files.TokenFile(tokens, spans, COSTS, worse, np.array([40, 20]))
     settings = replace(SETTINGS, **changes)
     return batches.Examples(file, IDS, settings, 0, FIRST).batch(np.array([0, 1]))
 
@@ -296,11 +298,11 @@ def test_the_loss_of_the_choice_is_cross_entropy_and_expected_cost() -> None:
 
 
 def test_lists_that_are_worse_than_oz_cost_more() -> None:
-    """Six instructions are 0.15 of 40, and 0.3 of 20."""
+    """Six instructions are 0.15 of 40, and 0.3 of 20, here with a probability of a half."""
     batch = chosen_batch()
-    expected = [[0.5, 0.4, 0.75], [0.5, 0.85, 0.5]]
-    assert network.with_regressions(batch, 0, 6.0).numpy() == pytest.approx(np.array(expected))
-    assert network.with_regressions(batch, 0, 0.0).tolist() == batch.costs.tolist()
+    expected = [[0.5, 0.4, 0.75], [0.5, 0.7, 0.5]]
+    assert network.with_regressions(batch, 6.0).numpy() == pytest.approx(np.array(expected))
+    assert network.with_regressions(batch, 0.0).tolist() == batch.costs.tolist()
 
 
 @pytest.mark.parametrize(("penalty", "chosen"), [(0.0, 1), (50.0, 0)])
@@ -312,10 +314,10 @@ def test_a_list_with_many_regressions_is_avoided(
     file.tokens[file.spans[:, 1]] = 50
     costs = np.array([[1, 0.6], [1, 1.02], [1, 1.02], [1, 1.02]] * 10, np.float32)
     file.tokens[:] = np.where(np.isin(file.tokens, first), file.tokens, 9)  # all look alike
-    file = replace(file, costs=costs)
+    file = replace(file, costs=costs, worse=(costs > 1).astype(np.float32))
     changes = {"prompt": "compact", "portfolio": "lists", "functions": 40, "ir_task": 0.0}
     training = tiny_fit(tmp_path, regression_cost=penalty, **changes)
-    training.first, training.reference = first, 0
+    training.first = first
     batch = batches.Examples(file, IDS, training.config, 0, first).batch(np.arange(8))
     for _ in range(12):
         training._step([batch], 1e-2)
@@ -328,7 +330,7 @@ def test_what_the_choice_is_worth_weighs_regressions_by_functions(tmp_path: Path
     file.tokens[:] = np.where(np.isin(file.tokens, first), 9, file.tokens)
     file.tokens[file.spans[:, 1]] = 50
     costs = np.array([[0.6, 1], [1.2, 1]] * 20, np.float32)
-    file = replace(file, costs=costs, before=np.array([30, 10] * 20))
+    file = replace(file, costs=costs, worse=costs, before=np.array([30, 10] * 20))
     changes = {"prompt": "compact", "portfolio": "lists", "functions": 40, "ir_task": 0.0}
     training = tiny_fit(tmp_path, **changes)
     examples = batches.Examples(file, IDS, training.config, 0, first)

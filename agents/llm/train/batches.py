@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .config import LlmConfig
-from .token_files import Floats, Ints, TokenFile, TokenIds
+from .token_files import Ints, TokenFile, TokenIds
 
 _WINDOW = 2048
 """Among so many examples in random order, those of like length are put together."""
@@ -42,6 +42,8 @@ class Batch:
     without a portfolio."""
     costs: Tensor
     """(examples, lists): what each list of the portfolio leaves of the function."""
+    worse: Tensor
+    """(examples, lists): 1 where that is more than with -Oz, or how probable it is."""
     before: Tensor
     """(examples): the instructions of the function, before any pass."""
 
@@ -54,6 +56,7 @@ class Batch:
             self.lengths,
             self.choices.to(device, non_blocking=True),
             self.costs.to(device, non_blocking=True),
+            self.worse.to(device, non_blocking=True),
             self.before.to(device, non_blocking=True),
         )
 
@@ -95,19 +98,19 @@ class Examples:
         """Examples that end after the counts."""
         self._tokens = [file.tokens]
         spans = [np.stack([*file.spans.T[:3], stop], axis=1)[used & fits]]
-        costs, before = [file.costs[used & fits]], [file.before[used & fits]]
+        examples = [np.flatnonzero(used & fits)]
         if totals is not None:
             self._tokens.append(totals.tokens)
             answers = np.stack([*totals.spans.T[:3], totals.spans.T[2]], axis=1)
             short = answers if config.totals_whole else _up_to_choices(totals, first)
             spans += [short[used]] * config.totals_repeats
-            costs += [totals.costs[used]] * config.totals_repeats
-            before += [totals.before[used]] * config.totals_repeats
+            examples += [np.flatnonzero(used)] * config.totals_repeats
         self._spans: Ints = np.concatenate(spans)
         self._whole = len(spans[0])
         """Examples before those by totals."""
-        self._costs: Floats = np.concatenate(costs)
-        self._before: Ints = np.concatenate(before)
+        numbers = np.concatenate(examples)  # in the file, as in that of the totals
+        self._costs, self._worse = file.costs[numbers], file.worse[numbers]
+        self._before = file.before[numbers]
         self.lengths: Ints = self._spans[:, 3] - self._spans[:, 0] + 1
         """With the token that ends each."""
 
@@ -140,6 +143,7 @@ class Examples:
             lengths,
             tensor(choices),
             tensor(self._costs[numbers]),
+            tensor(self._worse[numbers]),
             tensor(self._before[numbers]),
         )
 

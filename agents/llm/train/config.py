@@ -87,6 +87,10 @@ class LlmConfig:
     """How many instructions a list is said to leave beside where it leaves more than -Oz, so that
     the model learns to avoid it; the same in each function, since regressions are counted by
     functions. Needs a portfolio with the list ``Oz``."""
+    foretold: bool = False
+    """Whether the stage ``tokens`` gives the model what lists may be expected to leave of a
+    function (``foretell``), in place of what they leave; needs a portfolio with the list ``Oz``,
+    and scikit-learn."""
     totals_repeats: int = 0
     """How often an epoch has each function without its instructions, by their totals alone, beside
     once as a whole; with the prompt ``compact`` and a portfolio. Such an example ends with the

@@ -34,7 +34,7 @@ from llmopt_bench import (
 )
 
 from .examples import FORMAT, Exam, Example, write_rows
-from .portfolio import Item, Planned, Source, drawn
+from .portfolio import Item, Planned, Source, drawn, package_of
 from .stages import Stages
 
 VALIDATION = "validation.parquet"
@@ -82,20 +82,15 @@ def split(items: Sequence[Item], holdout: int) -> tuple[list[Item], list[Item]]:
     """
     packages: defaultdict[str, list[Item]] = defaultdict(list)
     for item in items:
-        packages[_package(item)].append(item)
+        packages[package_of(item.uri)].append(item)
     kept: set[str] = set()
     room = holdout
     for name in sorted(packages, key=lambda name: hashlib.sha256(name.encode()).digest()):
         if len(packages[name]) <= room:
             room -= len(packages[name])
             kept.add(name)
-    train = [item for item in items if _package(item) not in kept]
-    return train, [item for item in items if _package(item) in kept]
-
-
-def _package(item: Item) -> str:
-    """Return the dataset and the package, or program, that a function is of."""
-    return "/".join(item.uri.split("/")[:2])
+    train = [item for item in items if package_of(item.uri) not in kept]
+    return train, [item for item in items if package_of(item.uri) in kept]
 
 
 def _labelled(stages: Stages) -> Source:

@@ -212,9 +212,8 @@ class Fit:
             losses, weights = token_losses(self.model, hidden, batch)
             if not len(batch.choices):
                 return losses, weights
-            if self.reference is not None:
-                costs = with_regressions(batch, self.reference, self.config.regression_cost)
-                batch = replace(batch, costs=costs)
+            costs = with_regressions(batch, self.config.regression_cost)
+            batch = replace(batch, costs=costs)
             cost = self.config.choice_cost
             choices = choice_losses(self.model, hidden, batch, self.first, cost)
         more = torch.full_like(choices, self.config.choice_weight)

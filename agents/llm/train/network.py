@@ -160,19 +160,17 @@ def choose(model: LlamaForCausalLM, hidden: Tensor, batch: Batch, first: Sequenc
     return chosen
 
 
-def with_regressions(batch: Batch, reference: int, instructions: float) -> Tensor:
-    """Return what each list costs, (examples, lists), more for those that are worse than one.
+def with_regressions(batch: Batch, instructions: float) -> Tensor:
+    """Return what each list costs, (examples, lists), more for those that are worse than -Oz.
 
     Functions are drawn by their instructions, but their regressions are counted one by one. So a
     regression costs the same number of instructions in each, which is much of a small function.
 
     Args:
         batch: With costs.
-        reference: The number of the list to compare with, -Oz.
-        instructions: What a list costs beside, in instructions, where it leaves more than that one.
+        instructions: What a list costs beside, in instructions, where it leaves more than -Oz.
     """
-    worse = batch.costs > batch.costs[:, reference, None]
-    return batch.costs + worse * (instructions / batch.before.clamp(min=1))[:, None]
+    return batch.costs + batch.worse * (instructions / batch.before.clamp(min=1))[:, None]
 
 
 def choice_losses(

@@ -66,6 +66,11 @@ class Source:
     """What is to be known about the examples."""
 
 
+def package_of(uri: str) -> str:
+    """Return the dataset and the package, or program, that a function is of."""
+    return "/".join(uri.split("/")[:2])
+
+
 def read_portfolio(path: Path) -> list[PassList]:
     """Return the lists of a portfolio.
 

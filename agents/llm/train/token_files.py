@@ -3,7 +3,8 @@
 ``PART.bin`` holds the tokens of all examples, one after the other, as 16 or 32 bit numbers.
 ``PART.npy`` holds four numbers for each example: where its prompt begins, where its answer begins,
 where the optimised IR in the answer begins, and where it ends. ``PART.before.npy`` says how many
-instructions the function has, and ``PART.costs.npy`` what each list of the portfolio leaves of it.
+instructions the function has, ``PART.costs.npy`` what each list of the portfolio leaves of it, and
+``PART.worse.npy`` whether that is more than -Oz leaves. Both may be foretold (``foretell``).
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ class TokenFile:
     """(examples, 4): begin, answer, optimised IR, end."""
     costs: Floats
     """(examples, lists of the portfolio): the share of the instructions that remains."""
+    worse: Floats
+    """(examples, lists): 1 where that is more than with -Oz, or how probable it is."""
     before: Ints
     """(examples): the instructions of the function, before any pass."""
 
@@ -38,11 +41,12 @@ class TokenFile:
         """Map a file into memory."""
         spans = np.load(folder / f"{part}.npy", allow_pickle=False)
         costs = np.load(folder / f"{part}.costs.npy", allow_pickle=False)
+        worse = np.load(folder / f"{part}.worse.npy", allow_pickle=False)
         before = np.load(folder / f"{part}.before.npy", allow_pickle=False)
         path = folder / f"{part}.bin"
         if not path.stat().st_size:  # an empty file cannot be mapped
-            return cls(np.empty(0, dtype), spans, costs, before)
-        return cls(np.memmap(path, dtype, mode="r"), spans, costs, before)
+            return cls(np.empty(0, dtype), spans, costs, worse, before)
+        return cls(np.memmap(path, dtype, mode="r"), spans, costs, worse, before)
 
 
 @dataclass(frozen=True)

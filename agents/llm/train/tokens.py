@@ -12,13 +12,13 @@ from typing import Any
 import numpy as np
 from tokenizers import Tokenizer
 
-from llmopt_bench import PassList, make_action_set
+from llmopt_bench import BadTraining, PassList, make_action_set
 
 from ..prompt import View, make_prompt, paper_answer
 from ..prompt_compact import totals_prompt
 from .examples import Example, read_shards
 from .stages import Stages, read_about
-from .token_files import FORMAT, TokenIds
+from .token_files import FORMAT, Floats, TokenIds
 from .tokenizer import BEGIN, CODE, END, PADDING
 
 PARTS = ("train", "holdout")
@@ -37,18 +37,22 @@ def make_tokens(stages: Stages) -> None:
     dtype = "uint16" if tokenizer.get_vocab_size() <= 1 << 16 else "uint32"
     data_about, report = read_about(data), stages.report("tokens")
     portfolio = data_about.get("portfolio", [])
+    oz = portfolio.index("Oz") if "Oz" in portfolio else None
     parts: dict[str, dict[str, int]] = {}
     for part, source, ask in _parts(stages.config.prompt):
         report(0.0, f"{part}, {data_about['examples'][source]:,} functions")
         encoding = encoded(read_shards(data, source), tokenizer, ask)
-        parts[part] = _write_part(encoding, ids, dtype, stages.folder("tokens") / part)
+        parts[part] = _write_part(encoding, ids, dtype, stages.folder("tokens") / part, oz)
+    if stages.config.foretold:
+        _foretell(stages, data, oz)
     about = {
         "format": FORMAT,
         "dtype": dtype,
         "vocabulary": tokenizer.get_vocab_size(),
         "ids": asdict(ids),
         "first": [number_of(next(iter(PassList.parse(text)))) for text in portfolio],
-        "oz": portfolio.index("Oz") if "Oz" in portfolio else None,
+        "oz": oz,
+        "foretold": stages.config.foretold,
         "prompt": stages.config.prompt,
         "parts": parts,
         "tokenizer_sha256": read_about(place)["tokenizer_sha256"],
@@ -66,7 +70,11 @@ def _parts(prompt: str) -> Iterator[tuple[str, str, Callable[[str], str]]]:
 
 
 def _write_part(
-    encoding: Iterator[tuple[Example, list[int], list[int]]], ids: TokenIds, dtype: str, path: Path
+    encoding: Iterator[tuple[Example, list[int], list[int]]],
+    ids: TokenIds,
+    dtype: str,
+    path: Path,
+    oz: int | None,
 ) -> dict[str, int]:
     spans: list[tuple[int, int, int, int]] = []
     costs: list[list[float]] = []
@@ -83,9 +91,33 @@ def _write_part(
             begin = end
     np.save(path.with_suffix(".npy"), np.array(spans, np.int64).reshape(-1, 4))
     shape = len(spans), len(costs[0]) if costs else 0
-    np.save(path.with_suffix(".costs.npy"), np.array(costs, np.float32).reshape(shape))
+    left = np.array(costs, np.float32).reshape(shape)
+    worse = left > left[:, oz, None] if oz is not None else np.zeros(shape)
+    _write_costs(path, left, worse.astype(np.float32))
     np.save(path.with_suffix(".before.npy"), np.array(before, np.int64))
     return {"examples": len(spans), "tokens": begin}
+
+
+def _write_costs(path: Path, costs: Floats, worse: Floats) -> None:
+    np.save(path.with_suffix(".costs.npy"), costs)
+    np.save(path.with_suffix(".worse.npy"), worse)
+
+
+def _foretell(stages: Stages, data: Path, oz: int | None) -> None:
+    """Put what may be expected of the examples to learn from in place of what came of them."""
+    from .foretell import foretold, outcomes
+
+    if oz is None:
+        raise BadTraining(
+            "foretold: expected a portfolio that has the list Oz, which others are compared with. "
+            "Put Oz into the portfolio, or leave the setting away."
+        )
+    stages.report("tokens")(0.0, "foretelling what the lists leave")
+    found = foretold(outcomes(read_shards(data, "train"), stages.threads), oz)
+    costs, worse = found.costs.astype(np.float32), found.worse.astype(np.float32)
+    for part, source, _ in _parts(stages.config.prompt):
+        if source == "train":
+            _write_costs(stages.folder("tokens") / part, costs, worse)
 
 
 def encoded(
