@@ -15,27 +15,19 @@ from __future__ import annotations
 
 import argparse
 import sys
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
 from llmopt_bench.agents.llm.agent import LlmAgent
 from llmopt_bench.agents.llm.train.examples import Example, read_shards
+from llmopt_bench.agents.llm.train.foretell import foretell, outcomes
 from numpy.typing import NDArray
-from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 
-from llmopt_bench import Meter, PassOrderEnv, Session
+from llmopt_bench import Meter, PassOrderEnv
 
+THREADS = 2
 PENALTIES = (0, 4, 8, 15, 30, 60)
-SETTINGS = {"learning_rate": 0.05, "max_leaf_nodes": 15, "min_samples_leaf": 40, "random_state": 0}
 Numbers = NDArray[np.float64]
-
-
-def features(example: Example) -> Numbers:
-    """Return Autophase features and counts of instructions, as they are and by size."""
-    session = Session(example.uri)
-    counts = np.r_[session.features("autophase"), session.features("instcount")]
-    return np.r_[example.before, counts, counts / max(example.before, 1)]
 
 
 def answered(example: Example, agent: LlmAgent) -> int:
@@ -45,39 +37,18 @@ def answered(example: Example, agent: LlmAgent) -> int:
     return env.session.evaluate([agent.run(env)], failure=example.before)[0]
 
 
-def foretold(known: Numbers, costs: Numbers, new: Numbers) -> tuple[Numbers, Numbers]:
-    """Return what each list costs over -Oz, and how probably it is worse, for new functions.
-
-    Args:
-        known: Features of functions to learn from.
-        costs: What each list leaves of these.
-        new: Features of the functions to foretell for.
-    """
-    above = costs - costs[:, :1]
-    shape = (len(new), above.shape[1])
-    more, worse = np.zeros(shape), np.zeros(shape)
-    for place, column in enumerate(above.T[1:], 1):
-        regressor = HistGradientBoostingRegressor(max_iter=200, **SETTINGS).fit(known, column)
-        classifier = HistGradientBoostingClassifier(max_iter=150, **SETTINGS)
-        more[:, place] = regressor.predict(new)
-        worse[:, place] = classifier.fit(known, column > 0).predict_proba(new)[:, 1]
-    return more, worse
-
-
-def shares(examples: list[Example]) -> Numbers:
-    """Return what each list leaves of each function, as a share of it; -Oz is the first list."""
-    return np.array([[size / one.before for size in one.sizes] for one in examples])
-
-
 def main() -> None:
     """Measure, and print the table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("folder", type=Path, help="a training whose stage data has run")
     parser.add_argument("--model", help="for the agent llm; else the one of the library")
     given = parser.parse_args()
-    train, unseen = (list(read_shards(given.folder / "data", n)) for n in ("train", "holdout"))
+    unseen = list(read_shards(given.folder / "data", "holdout"))
+    train, new = (
+        outcomes(some, THREADS) for some in (read_shards(given.folder / "data", "train"), unseen)
+    )
     before = np.array([one.before for one in unseen], float)
-    costs, rows = shares(unseen), np.arange(len(unseen))
+    costs, rows = new.costs, np.arange(len(unseen))
     oz = costs[:, 0]
 
     def report(name: str, found: Numbers) -> None:
@@ -89,11 +60,9 @@ def main() -> None:
     for number in range(1, costs.shape[1]):
         report(f"list {number}", costs[:, number])
     report("the best list of each function", costs.min(1))
-    with ThreadPoolExecutor() as pool:
-        known, new = (np.stack(list(pool.map(features, some))) for some in (train, unseen))
-    more, worse = foretold(known, shares(train), new)
+    expected = foretell(train.features, train.costs, new.features, 0)
     for penalty in PENALTIES:
-        picks = (more + penalty * worse / before[:, None]).argmin(1)
+        picks = (expected.costs + penalty * expected.worse / before[:, None]).argmin(1)
         report(f"gradient boosting, a regression costs {penalty} instructions", costs[rows, picks])
     agent = LlmAgent(model=given.model)
     report("`llm`", np.array([answered(one, agent) for one in unseen]) / before)
