@@ -14,6 +14,7 @@ from llmopt_bench.runner_work import Item, Job, perform
 
 FUNCTIONS = tuple(list(make_dataset("bundled-functions-v1").uris())[::60])
 SHIPPED: Path = module("agent").SHIPPED
+MODELS = sorted(path.name for path in module("agent").MODELS.iterdir())
 
 
 def answers(budget: int, **settings: Any) -> list[Record]:
@@ -27,10 +28,12 @@ def untried() -> list[Record]:
     return answers(0)
 
 
-def test_the_card_names_the_files_that_are_there() -> None:
-    card = (SHIPPED / "CARD.md").read_text("utf-8")
-    for name in ("model.safetensors", "tokenizer.json"):
-        assert hashlib.sha256((SHIPPED / name).read_bytes()).hexdigest() in card, name
+@pytest.mark.parametrize("model", MODELS)
+def test_the_card_names_the_files_that_are_there(model: str) -> None:
+    folder = SHIPPED.parent / model
+    card = (folder / "CARD.md").read_text("utf-8")
+    for name in ("model.safetensors", "tokenizer.json", "portfolio.json"):
+        assert hashlib.sha256((folder / name).read_bytes()).hexdigest() in card, name
 
 
 def test_all_models_together_are_small() -> None:
@@ -61,3 +64,15 @@ def test_another_order_of_functions_gives_the_same(untried: list[Record]) -> Non
     job = Job(task, (load_agent("llm"),), 0, seed=1)
     last = perform(job, Item(0, FUNCTIONS[-1], 0), job.facts(FUNCTIONS[-1]))
     assert last.pass_list == untried[-1].pass_list
+
+
+def test_a_model_of_the_library_goes_by_its_name(untried: list[Record]) -> None:
+    careful = answers(0, model="llm-careful-v1")
+    assert {(one.status, one.trained_on) for one in careful} == {("ok", ("corpus-train-v1",))}
+    assert not any(one.usage.get("fallbacks") for one in careful)
+
+    def worse(records: list[Record]) -> int:
+        return sum(one.new > one.oz for one in records)
+
+    assert worse(careful) < worse(untried)
+    assert sum(one.new for one in careful) < sum(one.oz for one in careful)

@@ -38,8 +38,10 @@ if TYPE_CHECKING:
     from .local import LocalModel
 
 DECODINGS = ("greedy", "sample", "priority")
-SHIPPED = Path(__file__).parent / "models" / "llm-v2"
-"""The model that comes with the library."""
+MODELS = Path(__file__).parent / "models"
+"""The models that come with the library."""
+SHIPPED = MODELS / "llm-v2"
+"""The one that answers if no other is named."""
 _NEEDS = ("torch", "transformers", "llguidance")
 _PROMPT = "paper"
 """Of models that do not say what they have learnt from."""
@@ -69,8 +71,9 @@ class LlmAgent:
 
     version: ClassVar[str] = "2"
     model: str | None = None
-    """A folder or the name of a model on the hub, as transformers loads it; None for the model that
-    comes with the library."""
+    """A folder or the name of a model on the hub, as transformers loads it, or of one of those that
+    come with the library: ``llm-careful-v1`` seldom makes a function worse than -Oz, and gains
+    less; ``llm-v1`` was the first. None for ``llm-v2``."""
     prompt: str | None = None
     """How the model is asked: ``paper``, ``compact``, ``llm-compiler-ftd`` or ``chat``; None for
     what a model of ``llmopt-bench train llm`` has learnt from, and ``paper`` for others."""
@@ -146,9 +149,16 @@ class LlmAgent:
 
     @property
     def trained_on(self) -> tuple[str, ...]:
-        """Where the model learnt, which is known of the shipped one only, and the tuner."""
-        shipped = ("corpus-train-v1",) if self.model is None else ()
+        """Where the model learnt, which is known of the shipped ones only, and the tuner."""
+        shipped = ("corpus-train-v1",) if self._shipped() is not None else ()
         return shipped or (Tuner.trained_on if self.refine else ())
+
+    def _shipped(self) -> Path | None:
+        """Return the folder of a model that comes with the library, if it is one."""
+        if self.model is None:
+            return SHIPPED
+        known = {folder.name: folder for folder in MODELS.iterdir()} if MODELS.is_dir() else {}
+        return known.get(self.model)
 
     def run(self, env: PassOrderEnv) -> PassList:
         """Return the answer of the model, or the best of its answers.
@@ -202,7 +212,7 @@ class LlmAgent:
                 "expected the model that comes with the library, which is not there. Train one "
                 "with `llmopt-bench train llm`, and name its folder with the setting model."
             )
-        return load(self.model or str(SHIPPED), self.dtype, constrained=self.constrained)
+        return load(str(self._shipped() or self.model), self.dtype, constrained=self.constrained)
 
     def _sampling(self, prompt: Prompt, max_tokens: int, rng: Generator) -> Sampling:
         draws = self.decoding == "sample"
