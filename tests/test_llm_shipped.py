@@ -13,8 +13,8 @@ from llmopt_bench import Record, Task, load_agent, make_dataset
 from llmopt_bench.runner_work import Item, Job, perform
 
 FUNCTIONS = tuple(list(make_dataset("bundled-functions-v1").uris())[::60])
-SHIPPED: Path = module("agent").SHIPPED
-MODELS = sorted(path.name for path in module("agent").MODELS.iterdir())
+SHIPPED: Path = module("shipped").SHIPPED
+MODELS = sorted(module("shipped").shipped_models())
 
 
 def answers(budget: int, **settings: Any) -> list[Record]:

@@ -32,16 +32,13 @@ from .feedback_text import LENGTHS
 from .grammar import has_grammar, make_grammar
 from .model import Model, Reply, Sampling
 from .prompt import Prompt, Request, make_prompt
+from .shipped import SHIPPED, shipped_models
 
 if TYPE_CHECKING:
     from .loading import Loaded
     from .local import LocalModel
 
 DECODINGS = ("greedy", "sample", "priority")
-MODELS = Path(__file__).parent / "models"
-"""The models that come with the library."""
-SHIPPED = MODELS / "llm-v2"
-"""The one that answers if no other is named."""
 _NEEDS = ("torch", "transformers", "llguidance")
 _PROMPT = "paper"
 """Of models that do not say what they have learnt from."""
@@ -157,8 +154,7 @@ class LlmAgent:
         """Return the folder of a model that comes with the library, if it is one."""
         if self.model is None:
             return SHIPPED
-        known = {folder.name: folder for folder in MODELS.iterdir()} if MODELS.is_dir() else {}
-        return known.get(self.model)
+        return shipped_models().get(self.model)
 
     def run(self, env: PassOrderEnv) -> PassList:
         """Return the answer of the model, or the best of its answers.

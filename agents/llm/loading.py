@@ -19,6 +19,7 @@ from .constraint import Constraint
 from .decoding_drafts import Drafts
 from .decoding_tree import Ending, Tree
 from .prompt import prompt_names
+from .shipped import shipped_models
 from .train.network import PROMPT_KEY, without_bars
 
 DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16}
@@ -130,7 +131,8 @@ def _trouble(name: str, place: str, error: Exception) -> str:
         )
     return (
         f"model {name!r}: there is no folder of this name, and the hub gives no such model: "
-        f"{said}. Check the name and the connection, or download it and name the folder."
+        f"{said}. Check the name and the connection, or download it and name the folder. With the "
+        f"library come {', '.join(shipped_models()) or 'no models'}."
     )
 
 
