@@ -33,7 +33,8 @@ class Expected:
     """What lists are expected to do to functions."""
 
     costs: Numbers
-    """(functions, lists): the share of the instructions that remains."""
+    """(functions, lists): the share of the instructions that remains, in all (``foretold``) or
+    beyond what -Oz leaves (``foretell``)."""
     worse: Numbers
     """(functions, lists): how probable it is that more remains than with -Oz."""
 

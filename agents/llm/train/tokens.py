@@ -38,12 +38,17 @@ def make_tokens(stages: Stages) -> None:
     data_about, report = read_about(data), stages.report("tokens")
     portfolio = data_about.get("portfolio", [])
     oz = portfolio.index("Oz") if "Oz" in portfolio else None
+    if stages.config.foretold and oz is None:
+        raise BadTraining(
+            "foretold: expected a portfolio that has the list Oz, which others are compared with. "
+            "Put Oz into the portfolio, or leave the setting away."
+        )
     parts: dict[str, dict[str, int]] = {}
     for part, source, ask in _parts(stages.config.prompt):
         report(0.0, f"{part}, {data_about['examples'][source]:,} functions")
         encoding = encoded(read_shards(data, source), tokenizer, ask)
         parts[part] = _write_part(encoding, ids, dtype, stages.folder("tokens") / part, oz)
-    if stages.config.foretold:
+    if stages.config.foretold and oz is not None:
         _foretell(stages, data, oz)
     about = {
         "format": FORMAT,
@@ -103,15 +108,10 @@ def _write_costs(path: Path, costs: Floats, worse: Floats) -> None:
     np.save(path.with_suffix(".worse.npy"), worse)
 
 
-def _foretell(stages: Stages, data: Path, oz: int | None) -> None:
+def _foretell(stages: Stages, data: Path, oz: int) -> None:
     """Put what may be expected of the examples to learn from in place of what came of them."""
     from .foretell import foretold, outcomes
 
-    if oz is None:
-        raise BadTraining(
-            "foretold: expected a portfolio that has the list Oz, which others are compared with. "
-            "Put Oz into the portfolio, or leave the setting away."
-        )
     stages.report("tokens")(0.0, "foretelling what the lists leave")
     found = foretold(outcomes(read_shards(data, "train"), stages.threads), oz)
     costs, worse = found.costs.astype(np.float32), found.worse.astype(np.float32)
