@@ -55,6 +55,13 @@ def test_a_function_is_foretold_from_other_packages(monkeypatch: pytest.MonkeyPa
     assert found.costs == pytest.approx(np.tile([0.5, 0.3], (35, 1)))
 
 
+def test_a_single_package_cannot_be_foretold() -> None:
+    uris = [f"corpus-v1/package/file.c/{number}" for number in range(5)]
+    known = foretell.Outcomes(uris, np.zeros((5, 1)), np.ones((5, 2)))
+    with pytest.raises(BadTraining, match=r"two or more packages.*got 5 of .*corpus-v1/package"):
+        foretell.foretold(known, 0)
+
+
 def test_outcomes_are_those_of_the_examples() -> None:
     some = [examples.Example(uri, "", "Oz", 20, 10, "", [10, 5]) for uri in URIS[:3]]
     found = foretell.outcomes(iter(some), 2)

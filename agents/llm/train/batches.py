@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .config import LlmConfig
-from .token_files import Ints, TokenFile, TokenIds
+from .token_files import Ints, TokenFile, TokenIds, Tokens
 
 _WINDOW = 2048
 """Among so many examples in random order, those of like length are put together."""
@@ -81,7 +81,7 @@ class Examples:
         config: LlmConfig,
         seed: int,
         first: Sequence[int] = (),
-        totals: TokenFile | None = None,
+        totals: Tokens | None = None,
     ) -> None:
         self._ids = ids
         self._config = config
@@ -160,7 +160,7 @@ class Examples:
         return rows + np.array(found, np.int64) - 1
 
 
-def _up_to_choices(file: TokenFile, first: Sequence[int]) -> Ints:
+def _up_to_choices(file: Tokens, first: Sequence[int]) -> Ints:
     """Return the spans of examples that end after the first action of their list."""
     spans = file.spans.copy()
     for span in spans:

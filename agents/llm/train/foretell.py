@@ -77,8 +77,16 @@ def foretold(known: Outcomes, oz: int) -> Expected:
     Args:
         known: The functions.
         oz: The number of the list that is -Oz.
+
+    Raises:
+        BadTraining: All functions are of one package, or scikit-learn is not installed.
     """
     packages = sorted({package_of(uri) for uri in known.uris})
+    if len(packages) < 2:
+        raise BadTraining(
+            "foretold: expected functions of two or more packages, each foretold from the others, "
+            f"got {len(known.uris)} of {packages}. Raise functions, or leave the setting away."
+        )
     shuffled = np.random.default_rng(0).permutation(len(packages))
     fold_of = {packages[place]: number % FOLDS for number, place in enumerate(shuffled)}
     folds = np.array([fold_of[package_of(uri)] for uri in known.uris])

@@ -21,7 +21,7 @@ from .fit import CHECKPOINT, LIST_LOSS, Fit, make_optimizer
 from .network import make_network, model_config, network_from, without_bars
 from .stages import ABOUT, Stages, read_about
 from .throughput import faster_dtype
-from .token_files import FORMAT, TokenFile, TokenIds
+from .token_files import FORMAT, TokenFile, TokenIds, Tokens
 from .tokens import TOTALS
 
 _OF_THIS_MACHINE = (
@@ -54,7 +54,7 @@ def make_model(stages: Stages) -> None:
         )
     fit = _begin(stages, about)
     first, file = about["first"], _open(place, "train", about)
-    totals = _open(place, TOTALS, about) if config.totals_repeats else None
+    totals = Tokens.open(place, TOTALS, about["dtype"]) if config.totals_repeats else None
     train = Examples(file, _ids(about), config, job.seed, first, totals)
     if not len(train):
         raise BadTraining(

@@ -4,7 +4,8 @@
 ``PART.npy`` holds four numbers for each example: where its prompt begins, where its answer begins,
 where the optimised IR in the answer begins, and where it ends. ``PART.before.npy`` says how many
 instructions the function has, ``PART.costs.npy`` what each list of the portfolio leaves of it, and
-``PART.worse.npy`` whether that is more than -Oz leaves. Both may be foretold (``foretell``).
+``PART.worse.npy`` whether that is more than -Oz leaves. Both may be foretold (``foretell``). Of the
+examples by their totals there are only tokens and places: the rest is that of ``train``.
 """
 
 from __future__ import annotations
@@ -23,12 +24,26 @@ Floats = NDArray[np.float32]
 
 
 @dataclass(frozen=True)
-class TokenFile:
+class Tokens:
     """The tokens of examples."""
 
     tokens: NDArray[np.uint16] | NDArray[np.uint32]
     spans: Ints
     """(examples, 4): begin, answer, optimised IR, end."""
+
+    @classmethod
+    def open(cls, folder: Path, part: str, dtype: str) -> Tokens:
+        """Map a file into memory."""
+        path = folder / f"{part}.bin"
+        # An empty file cannot be mapped.
+        tokens = np.memmap(path, dtype, mode="r") if path.stat().st_size else np.empty(0, dtype)
+        return cls(tokens, np.load(folder / f"{part}.npy", allow_pickle=False))
+
+
+@dataclass(frozen=True)
+class TokenFile(Tokens):
+    """The tokens of examples, and what lists do to the functions."""
+
     costs: Floats
     """(examples, lists of the portfolio): the share of the instructions that remains."""
     worse: Floats
@@ -39,14 +54,12 @@ class TokenFile:
     @classmethod
     def open(cls, folder: Path, part: str, dtype: str) -> TokenFile:
         """Map a file into memory."""
-        spans = np.load(folder / f"{part}.npy", allow_pickle=False)
-        costs = np.load(folder / f"{part}.costs.npy", allow_pickle=False)
-        worse = np.load(folder / f"{part}.worse.npy", allow_pickle=False)
-        before = np.load(folder / f"{part}.before.npy", allow_pickle=False)
-        path = folder / f"{part}.bin"
-        if not path.stat().st_size:  # an empty file cannot be mapped
-            return cls(np.empty(0, dtype), spans, costs, worse, before)
-        return cls(np.memmap(path, dtype, mode="r"), spans, costs, worse, before)
+        text = Tokens.open(folder, part, dtype)
+        known = (
+            np.load(folder / f"{part}.{name}.npy", allow_pickle=False)
+            for name in ("costs", "worse", "before")
+        )
+        return cls(text.tokens, text.spans, *known)
 
 
 @dataclass(frozen=True)

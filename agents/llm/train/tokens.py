@@ -47,7 +47,10 @@ def make_tokens(stages: Stages) -> None:
     for part, source, ask in _parts(stages.config.prompt):
         report(0.0, f"{part}, {data_about['examples'][source]:,} functions")
         encoding = encoded(read_shards(data, source), tokenizer, ask)
-        parts[part] = _write_part(encoding, ids, dtype, stages.folder("tokens") / part, oz)
+        path = stages.folder("tokens") / part
+        parts[part], sizes = _write_tokens(encoding, ids, dtype, path)
+        if part in PARTS:
+            _write_sizes(path, sizes, oz)
     if stages.config.foretold and oz is not None:
         _foretell(stages, data, oz)
     about = {
@@ -74,33 +77,32 @@ def _parts(prompt: str) -> Iterator[tuple[str, str, Callable[[str], str]]]:
         yield TOTALS, "train", totals_prompt
 
 
-def _write_part(
-    encoding: Iterator[tuple[Example, list[int], list[int]]],
-    ids: TokenIds,
-    dtype: str,
-    path: Path,
-    oz: int | None,
-) -> dict[str, int]:
+def _write_tokens(
+    encoding: Iterator[tuple[Example, list[int], list[int]]], ids: TokenIds, dtype: str, path: Path
+) -> tuple[dict[str, int], list[list[int]]]:
+    """Write a part, and return its numbers, and each function's size before and with each list."""
     spans: list[tuple[int, int, int, int]] = []
-    costs: list[list[float]] = []
-    before: list[int] = []
+    sizes: list[list[int]] = []
     begin = 0
     with path.with_suffix(".bin").open("wb") as stream:
         for example, prompt, answer in encoding:
             head = answer.index(ids.code) if ids.code in answer else len(answer)
             end = begin + len(prompt) + len(answer)
             spans.append((begin, begin + len(prompt), begin + len(prompt) + head, end))
-            costs.append([size / max(example.before, 1) for size in example.sizes])
-            before.append(example.before)
+            sizes.append([example.before, *example.sizes])
             stream.write(np.array([*prompt, *answer], dtype).tobytes())
             begin = end
     np.save(path.with_suffix(".npy"), np.array(spans, np.int64).reshape(-1, 4))
-    shape = len(spans), len(costs[0]) if costs else 0
-    left = np.array(costs, np.float32).reshape(shape)
-    worse = left > left[:, oz, None] if oz is not None else np.zeros(shape)
-    _write_costs(path, left, worse.astype(np.float32))
-    np.save(path.with_suffix(".before.npy"), np.array(before, np.int64))
-    return {"examples": len(spans), "tokens": begin}
+    return {"examples": len(spans), "tokens": begin}, sizes
+
+
+def _write_sizes(path: Path, sizes: list[list[int]], oz: int | None) -> None:
+    known = np.array(sizes, np.int64).reshape(len(sizes), -1 if sizes else 1)
+    before, after = known[:, 0], known[:, 1:]
+    costs = after / np.maximum(before, 1)[:, None]
+    worse = after > after[:, oz, None] if sizes and oz is not None else np.zeros(costs.shape)
+    np.save(path.with_suffix(".before.npy"), before)
+    _write_costs(path, costs.astype(np.float32), worse.astype(np.float32))
 
 
 def _write_costs(path: Path, costs: Floats, worse: Floats) -> None:
@@ -115,9 +117,7 @@ def _foretell(stages: Stages, data: Path, oz: int) -> None:
     stages.report("tokens")(0.0, "foretelling what the lists leave")
     found = foretold(outcomes(read_shards(data, "train"), stages.threads), oz)
     costs, worse = found.costs.astype(np.float32), found.worse.astype(np.float32)
-    for part, source, _ in _parts(stages.config.prompt):
-        if source == "train":
-            _write_costs(stages.folder("tokens") / part, costs, worse)
+    _write_costs(stages.folder("tokens") / "train", costs, worse)
 
 
 def encoded(
