@@ -81,7 +81,7 @@ $(INSTALLED): pyproject.toml $(CORE_SOURCES) scripts/install.sh | system-package
 	@PYTHON=$(PYTHON) TORCH=$(TORCH) scripts/install.sh $(VENV) $(EXTRAS)
 	@touch $@
 
-readme: setup ## Write the table of the README from the leaderboards
+readme: setup ## Write the tables of the README from the leaderboards
 	@$(BIN)/python scripts/results.py readme
 
 clean: ## Remove all that was built or installed here; results in runs/ stay

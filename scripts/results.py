@@ -1,4 +1,4 @@
-"""Submit this repository's own agents, and keep the table of the README at the leaderboards.
+"""Submit this repository's own agents, and keep the tables of the README at the leaderboards.
 
 python scripts/results.py submit runs/functions-v1   # records of runs -> leaderboards/
 python scripts/results.py readme [--check]           # leaderboards/ -> README.md
@@ -28,8 +28,10 @@ from llmopt_bench.card import Card
 from llmopt_bench.card_template import card_template
 from llmopt_bench.entries import read_entries
 from llmopt_bench.errors import BadCard
+from llmopt_bench.markdown import table
 from llmopt_bench.record import RecordKey
-from llmopt_bench.report import markdown_rows
+from llmopt_bench.report import markdown_rows, percent
+from llmopt_bench.score import Row, score_table
 
 ROOT = Path(__file__).resolve().parent.parent
 README = ROOT / "README.md"
@@ -37,6 +39,16 @@ CARDS = ROOT / "scripts" / "cards.toml"
 LEADERBOARDS = ROOT / "leaderboards"
 TASK = "functions-v1"
 START, END = "<!-- table: make readme -->\n", "<!-- end of table -->\n"
+PAPER_START = "<!-- table beside the paper: make readme -->\n"
+PAPER_TASK = "corpus-functions-v1"
+PAPER_ENTRIES = ("autophase-1", "autotuner-1", "coreset-nvp-1", "llm-2", "llm-careful-1", "tuner-2")
+PAPER = {
+    ("autotuner", 10): ("+5.03 %, with 25,222", ""),
+    ("llm", 0): ("+3.01 %", "+3.52 %"),
+    ("coreset-nvp", 50): ("-1.88 %, with 4.4", "+2.55 %"),
+    ("autophase", 50): ("-3.85 %", "+1.02 %"),
+}
+"""What arXiv 2309.07062 says, Tables III and IV, of what an agent does with a budget here."""
 
 
 def submit(paths: list[Path]) -> int:
@@ -93,14 +105,40 @@ def _submit_one(entry: Path, records: list[Record], card: Card) -> int:
 
 
 def render() -> str:
-    """Return the README with the best run of each agent."""
-    text = README.read_text("utf-8")
-    before, _, rest = text.partition(START)
-    _, _, after = rest.partition(END)
+    """Return the README with the best run of each agent, and ours beside the paper's."""
     task = make_task(TASK)
     board = make_board(task, read_entries(LEADERBOARDS / TASK, task))
     rows = [standing.row for standing in board.tracks[-1].standings]
-    return f"{before}{START}{markdown_rows(rows)}{END}{after}"
+    text = _with_table(README.read_text("utf-8"), START, markdown_rows(rows))
+    return _with_table(text, PAPER_START, _beside_the_paper())
+
+
+def _with_table(text: str, start: str, lines: str) -> str:
+    before, _, rest = text.partition(start)
+    _, _, after = rest.partition(END)
+    return f"{before}{start}{lines}{END}{after}"
+
+
+def _beside_the_paper() -> str:
+    folder = LEADERBOARDS / PAPER_TASK
+    rows = score_table(record for name in PAPER_ENTRIES for record in read_records(folder / name))
+    headings = ["Agent", "Compilations each", "Improved", "Regressed", "Over -Oz"]
+    headings += ["With backup", "The paper's", "With backup"]
+    lines = [_line_beside_the_paper(row) for row in rows]
+    return table(headings, lines, [False, *(True for _ in headings[1:])])
+
+
+def _line_beside_the_paper(row: Row) -> list[str]:
+    backup = row.with_backup and row.with_backup.overall_improvement
+    return [
+        f"{row.agent} {row.agent_version}",
+        f"{row.additional_compilations / row.runs:,.1f}",
+        f"{row.improved:,}",
+        f"{row.regressed:,}",
+        percent(row.overall_improvement),
+        percent(backup),
+        *PAPER.get((row.agent, row.budget), ("", "")),
+    ]
 
 
 def main(arguments: list[str] | None = None) -> int:
